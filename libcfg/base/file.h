@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_FILE_H
+#define CFG_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* Reads a regular file (or "-", standard input) whole. *ret is NUL-terminated (the NUL not counted), caller
+ * frees. More than max bytes is EFBIG, a folder or device EINVAL; both before anything is allocated for it.
+ * May block on disk. */
+int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct cfg_error *err);
+
+/* Replaces path so that after a crash either the old or the new content is there: write to a temporary name
+ * beside it, fsync, rename, fsync of the folder. May block on disk. The folder must exist. */
+int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct cfg_error *err);
+
+/* Appends and makes durable (fdatasync). Creates with mode when absent. On a short write the file is cut back
+ * to where it was. */
+int file_append(const char *path, const void *data, size_t len, mode_t mode, struct cfg_error *err);
+
+/* mkdir -p with mode for what is made. 0 also when it is there. */
+int file_make_dirs(const char *path, mode_t mode, struct cfg_error *err);
+
+#endif

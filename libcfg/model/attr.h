@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_ATTR_H
+#define CFG_ATTR_H
+
+/*
+ * One row for each attribute, and nothing about attributes anywhere else: JSON, validation, diff, kernel reading
+ * and writing, D-Bus properties, completion, help and the manual's table all come from the row.
+ *
+ * A value is kept as canonical text (or, for a set of names, a sorted array of them), so that equal values are equal
+ * strings: numbers in decimal without leading zero, booleans "0" and "1", UUIDs in lower case with dashes, sizes in
+ * bytes. NULL is "absent", which is not the same as the default spelled out.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/json.h"
+
+enum kind {
+	KIND_ROOT,
+	KIND_NVMET,		/* nvmet: what is global to the nvmet tree */
+	KIND_BACKEND,		/* backends/NAME */
+	KIND_HOST,		/* hosts/NQN */
+	KIND_SUBSYSTEM,		/* subsystems/NQN */
+	KIND_NAMESPACE,		/* subsystems/NQN/namespaces/NSID */
+	KIND_PORT,		/* ports/ID */
+	KIND_REFERRAL,		/* ports/ID/referrals/NAME */
+	KIND_ANA_GROUP,		/* ports/ID/ana_groups/ID */
+	KIND_MAX
+};
+
+enum attr_type {
+	ATTR_BOOL,	/* "0", "1"; JSON true, false (and 0, 1) */
+	ATTR_INT,	/* decimal, min..max */
+	ATTR_SIZE,	/* bytes, min..max; JSON "10GiB" or a number */
+	ATTR_WORD,	/* one of words */
+	ATTR_STRING,	/* printable ASCII, min..max bytes, no leading or trailing blank */
+	ATTR_TOKEN,	/* the same without any blank */
+	ATTR_PATH,	/* absolute, normalised, min..max bytes */
+	ATTR_NQN,	/* NVMe Base specification 4.7: "nqn.yyyy-mm.reverse.domain:…" or "nqn.2014-08.org.nvmexpress:uuid:…",
+			 * UTF-8, at most 223 bytes, no '/' */
+	ATTR_UUID,	/* RFC 9562 text form */
+	ATTR_NGUID,	/* 16 bytes as 32 hex digits; canonical form is the kernel's, grouped as a UUID */
+	ATTR_VERSION,	/* "maj.min[.ter]"; canonical without ".0" as third */
+	ATTR_HEX,	/* number, canonical "0x" + hex digits of width max (in digits); JSON string or number */
+	ATTR_SECRET,	/* a reference: "file:NAME" or "credential:NAME"; never the secret itself. JSON {"file":…}, {"credential":…};
+			 * an inline string is accepted on input and moved (see secret.h) */
+	ATTR_REF,	/* name of one object of kind ref */
+	ATTR_REFS,	/* sorted set of names of objects of kind ref; in the kernel a folder of links */
+	ATTR_TYPE_MAX
+};
+
+/* Where a value comes from when the document leaves it out. */
+enum attr_source {
+	ATTR_CONSTANT,	/* dflt, the kernel's fixed default; an attribute that becomes absent is put back to it */
+	ATTR_GENERATED,	/* made once by us, stored, always written, kept when a document leaves it out */
+	ATTR_CAPTURED,	/* depends on hardware, kernel or firmware: left alone when absent */
+	ATTR_REQUIRED,	/* must be given */
+	ATTR_OPTIONAL,	/* may be absent, then nothing is written and nothing is expected */
+	ATTR_DERIVED,	/* computed from other objects for the kernel; users see it, but cannot set it */
+};
+
+/* When the kernel takes a write to it. */
+enum attr_moment {
+	ATTR_ANYTIME,
+	ATTR_DISABLED,	/* namespace: while enable is 0 */
+	ATTR_FRESH,	/* subsystem: until the first host identified it, which cannot be seen; changed by making it anew */
+	ATTR_UNLINKED,	/* port: while it serves no subsystem */
+	ATTR_NEVER,	/* fixed once the object is made */
+};
+
+/* What hosts notice or lose when it changes on an object in use; in order of harm. */
+enum effect {
+	EFFECT_NONE,
+	EFFECT_PAUSE,
+	EFFECT_VANISH,		/* device vanishes */
+	EFFECT_DISCONNECT,
+	EFFECT_IDENTITY,	/* identity or geometry is lost */
+	EFFECT_RESERVATIONS,
+	EFFECT_DATA,
+	EFFECT_MAX
+};
+const char *effect_to_str(enum effect e);
+
+enum attr_flags {
+	ATTR_WRITE_ONLY = 1 << 0,	/* the kernel has no read for it */
+	ATTR_SAME_DISTURBS = 1 << 1,	/* even writing the same value has its effect (attr_qid_max) */
+	ATTR_NO_NEWLINE = 1 << 2,	/* the kernel keeps or dislikes a newline: write the bare value */
+	ATTR_SETTLES = 1 << 3,		/* the kernel replaces the default by its own choice when the object is enabled (param_*):
+					 * any value read is equal to the default */
+	ATTR_TRIGGER = 1 << 4,		/* writing it does something; it has no state */
+	ATTR_NO_MODEL = 1 << 5,		/* used by the planner alone, never in a document */
+};
+
+struct attr_row;
+
+/* Text conversions for attributes whose kernel text is not the canonical one. NULL members: plain. */
+struct attr_codec {
+	/* Kernel text (trailing newline cut) to canonical; *ret NULL means "unset". 0, -EINVAL when it makes no sense, -ENOMEM. */
+	int (*from_kernel)(const struct attr_row *row, const char *text, char **ret);
+	/* Canonical to what is written. */
+	int (*to_kernel)(const struct attr_row *row, const char *value, char **ret);
+};
+
+struct attr_row {
+	const char *name;		/* as in documents, on the command line and on D-Bus */
+	enum attr_type type;
+	enum kind ref;			/* ATTR_REF, ATTR_REFS */
+	int64_t min, max;		/* range, or bytes of a string; 0,0 = any */
+	const char *const *words;	/* ATTR_WORD; NULL-terminated */
+	const char *file;		/* kernel file below the object's folder, or folder of links; NULL: ours alone */
+	const struct attr_codec *codec;
+	const char *since;		/* first mainline kernel that has it ("6.13"); NULL: every one that we support */
+	const char *option;		/* Kconfig option that it needs, without "CONFIG_"; NULL: none of its own */
+	const char *feature;		/* what a user calls it ("in-band authentication"); goes with since or option */
+	enum attr_source source;
+	const char *dflt;		/* canonical; ATTR_CONSTANT only */
+	enum attr_moment moment;
+	enum effect effect;
+	unsigned flags;
+	const char *doc;		/* one or two sentences for help and manual */
+};
+
+/* What the table knows about each kind of object. */
+struct kind_info {
+	enum kind kind;
+	const char *collection;		/* "subsystems"; NULL for root, "nvmet" for the singleton */
+	const char *noun;		/* "subsystem" */
+	enum kind parent;
+	bool singleton;
+	const char *kernel;		/* first part of its kernel path ("nvmet/subsystems"), children append to the parent's; NULL: not there */
+	const struct attr_row *rows;	/* ended by a row without name */
+	size_t n_rows;
+	/* Turns a name as typed into the canonical one; refuses bad ones. NULL: a plain name ([A-Za-z0-9._:-]{1,64}). */
+	int (*name_parse)(const char *text, char **ret, struct cfg_error *err);
+	const char *name_doc;		/* what a name may be, for messages and the manual */
+	const char *doc;
+};
+
+const struct kind_info *kind_info(enum kind kind);
+/* By collection below a parent of the given kind; KIND_MAX when there is none. */
+enum kind kind_from_collection(enum kind parent, const char *collection);
+
+/* NULL when the kind has no such attribute. */
+const struct attr_row *attr_find(enum kind kind, const char *name);
+/* By kernel file ("attr_model", "passthru/enable"). */
+const struct attr_row *attr_find_file(enum kind kind, const char *file);
+/* Index of a row within its kind, for object->values. */
+size_t attr_index(enum kind kind, const struct attr_row *row);
+#define attr_foreach(row, kind) for (const struct attr_row *row = kind_info(kind)->rows; row->name; row++)
+
+static inline bool attr_is_list(const struct attr_row *row)
+{
+	return row->type == ATTR_REFS;
+}
+bool attr_is_secret(const struct attr_row *row);
+/* Can stand in a document, be set by a person. */
+bool attr_is_settable(const struct attr_row *row);
+
+/* A value as typed on the command line or given as a bus string, into canonical text; refuses what the row does not allow,
+ * with a message that says what it allows. Not for ATTR_REFS. */
+int attr_parse(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err);
+/* The same from JSON: bool, number, string or object as the type has it; lists by the caller, element by element. */
+int attr_parse_json(const struct attr_row *row, struct json_object *value, char **ret, struct cfg_error *err);
+/* Canonical to JSON. Caller puts. NULL when out of memory. */
+struct json_object *attr_to_json(const struct attr_row *row, const char *value);
+/* What it takes, in words: "1..128", "one of: ipv4, ipv6", "size in bytes or with KiB, MiB…". Caller frees. */
+char *attr_describe(const struct attr_row *row);
+
+/* Kernel text to canonical and back (trailing newline handled here). */
+int attr_from_kernel(const struct attr_row *row, const char *text, char **ret);
+int attr_to_kernel(const struct attr_row *row, const char *value, char **ret);
+
+#endif

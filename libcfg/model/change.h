@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_CHANGE_H
+#define CFG_CHANGE_H
+
+/*
+ * A change set says how one tree becomes another, object by object. It is what a transaction is about, what the journal
+ * records and what signals are made from; applied backwards it undoes itself.
+ */
+
+#include "model/object.h"
+
+struct change {
+	char *path;
+	struct object *before;	/* detached, attributes only; NULL: was not there */
+	struct object *after;	/* NULL: is no longer there */
+};
+
+struct changes {
+	struct change **items;	/* parents are made before and removed after their children */
+	size_t n;
+};
+
+void changes_done(struct changes *c);
+#define _cleanup_changes_ _cleanup_(changes_done)
+
+/* What turns a into b. merge: nothing that only a has is removed, and an attribute absent in b is left as it is in a. In both
+ * modes a generated value that b leaves out is taken from a. */
+int changes_diff(const struct tree *a, const struct tree *b, bool merge, struct changes *ret);
+
+/* Makes them in the tree. The tree must be as "before" says (-ESTALE with the path if it is not, nothing changed). */
+int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err);
+/* Takes them back; only on the tree as changes_apply() left it. */
+int changes_revert(struct tree *t, const struct changes *c);
+
+/* Journal form: [{"path":…, "set":{…}|null}, …]; null removes. A record holds the state after, whole objects. Secrets are references.
+ * from_json needs the tree for "before". */
+struct json_object *changes_to_json(const struct changes *c);
+int changes_from_json(const struct tree *t, struct json_object *json, struct changes *ret, struct cfg_error *err);
+
+/* What people and bus clients ask for. */
+enum edit_verb { EDIT_CREATE, EDIT_SET, EDIT_DELETE };
+enum edit_op { EDIT_ASSIGN, EDIT_ADD, EDIT_SUB };	/* "=", "+=", "-=" (the latter two on lists) */
+
+struct edit_attr {
+	char *name;
+	enum edit_op op;
+	char *value;	/* as typed; "" makes the attribute absent. On lists: names with commas between */
+};
+
+struct edit {
+	enum edit_verb verb;
+	char *path;	/* as typed */
+	bool recursive;	/* delete: also what refers to it and lives below */
+	struct edit_attr *attrs;
+	size_t n_attrs;
+	char *place;	/* for messages ("argument 3"); may be NULL */
+};
+
+struct edits {
+	struct edit *items;
+	size_t n;
+};
+void edits_done(struct edits *e);
+#define _cleanup_edits_ _cleanup_(edits_done)
+
+/* Turns edits, in order, into one change set over t, which is left as it is. All problems are returned together. Deleting refuses while
+ * something refers to the object or lives below it and lists that, unless recursive. Generated values are filled in. */
+int edits_to_changes(struct tree *t, const struct edits *e, struct changes *ret, struct cfg_errors *errs);
+
+/* Fills what is generated and absent (serial, uuid, nguid): of one object. Random from getrandom(2). */
+int object_generate(struct object *o);
+int tree_generate(struct tree *t);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_DOCUMENT_H
+#define CFG_DOCUMENT_H
+
+/* The JSON document (version 1, see nvmetctl.json(5)) and the tree. */
+
+#include "model/object.h"
+
+#define DOCUMENT_VERSION 1
+
+/* Places of everything in a parsed document, for errors found later. */
+struct places;
+struct places *places_free(struct places *p);
+CFG_DEFINE_CLEANUP(struct places *, places_free);
+/* "file:line:column" of the attribute, of the object, or of its nearest parent; NULL when unknown. Caller frees. attr may be NULL. */
+char *places_find(const struct places *p, const char *object, const char *attr);
+/* Gives each error that has none its place. */
+void places_annotate(const struct places *p, struct cfg_errors *errs);
+
+struct document {
+	struct tree *tree;
+	struct places *places;
+	uint64_t generation;	/* top-level "generation": what it was made from; 0 when not given */
+	/* Secrets that stood inline, in order; their attributes hold "inline:N" until the daemon has moved them. Zeroed when freed. */
+	char **inline_secrets;
+};
+void document_done(struct document *d);
+#define _cleanup_document_ _cleanup_(document_done)
+
+/* Parses text (see json_parse()) and checks what can be checked without other objects: unknown keys (with the nearest right one),
+ * types, ranges, names. Everything wrong is reported at once; then *ret is not filled and the return negative. Does not validate. */
+int document_parse(const char *name, const char *text, size_t len, struct document *ret, struct cfg_errors *errs);
+
+enum document_flags {
+	DOCUMENT_DEFAULTS = 1 << 0,	/* also constant defaults, spelled out */
+	DOCUMENT_DERIVED = 1 << 1,	/* also derived values */
+};
+/* The tree, or only what is below object (NULL: all), as JSON. Caller puts. generation 0 is left out. */
+struct json_object *document_build(const struct tree *t, const struct object *object, uint64_t generation, unsigned flags);
+/* Attributes of one object as a JSON object, without children. */
+struct json_object *object_to_json(const struct object *o, unsigned flags);
+/* The other way; path is for messages. Inline secrets are refused. */
+int object_from_json(struct object *o, struct json_object *json, struct cfg_errors *errs);
+
+#endif

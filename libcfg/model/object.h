@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_OBJECT_H
+#define CFG_OBJECT_H
+
+/*
+ * Objects and the tree of them. The same structures hold what is wanted and what the kernel has; a tree may be partial
+ * (what a transaction read).
+ *
+ * The tree owns its objects, a parent its children. Objects refer to each other by name. The tree keeps an index of
+ * everything that must be unique or be found backwards (see tree_users() and tree_key_owners()), so that a
+ * change costs what it touches: all changes of values go through object_set*() with the tree's knowledge.
+ */
+
+#include "model/attr.h"
+
+struct value {
+	union {
+		char *text;	/* canonical; NULL = absent */
+		char **list;	/* ATTR_REFS: sorted, unique; NULL = absent */
+	};
+};
+
+struct object {
+	enum kind kind;
+	char *name;		/* "" for root and singletons */
+	struct tree *tree;	/* NULL: detached (part of a change) */
+	struct object *parent;
+	struct object **children;	/* by kind, then natural order of name */
+	size_t n_children;
+	struct value *values;	/* one for each row of the kind */
+};
+
+struct tree;
+
+struct tree *tree_new(void);
+struct tree *tree_free(struct tree *t);
+CFG_DEFINE_CLEANUP(struct tree *, tree_free);
+/* A deep copy. */
+struct tree *tree_copy(const struct tree *t);
+
+struct object *tree_root(const struct tree *t);
+
+/* "subsystems/NQN/namespaces/1": borrowed, NULL when absent or when the path makes no sense. Names in a path are taken as
+ * they are (canonical). */
+struct object *tree_find(const struct tree *t, const char *path);
+struct object *object_child(const struct object *parent, enum kind kind, const char *name);
+/* Number of children of a kind, and the i-th of them (borrowed). */
+size_t object_count(const struct object *parent, enum kind kind);
+struct object *object_nth(const struct object *parent, enum kind kind, size_t i);
+
+/* Makes an empty object below parent. -EEXIST, -ENOMEM; the name must be canonical. */
+int object_add(struct object *parent, enum kind kind, const char *name, struct object **ret);
+/* Makes the object at path, whose parent must exist (-ENOENT). */
+int tree_add(struct tree *t, const char *path, struct object **ret);
+/* Takes it and all below out of the tree and frees it. */
+void object_remove(struct object *o);
+
+/* Its path; caller frees. NULL when out of memory. For a detached object only the name is known. */
+char *object_path(const struct object *o);
+/* Its folder as kfs has it ("nvmet/subsystems/NQN"), NULL for kinds without one (backends) or out of memory. */
+char *object_kernel_path(const struct object *o);
+char *path_to_kernel(const char *path);
+
+/* Values, borrowed until the next change of the object. */
+const char *object_get(const struct object *o, const char *attr);
+const char *object_get_row(const struct object *o, const struct attr_row *row);
+char *const *object_get_list(const struct object *o, const struct attr_row *row);
+/* Canonical text, or NULL to make it absent; copies. -ENOMEM. */
+int object_set(struct object *o, const struct attr_row *row, const char *text);
+int object_set_list(struct object *o, const struct attr_row *row, char *const *list);
+/* The value in force: what is set, else the constant default, else NULL. */
+const char *object_effective(const struct object *o, const struct attr_row *row);
+bool object_values_equal(const struct object *a, const struct object *b);
+
+/* Attributes only, without children, detached (freed by object_free). */
+struct object *object_copy_shallow(const struct object *o);
+struct object *object_free(struct object *o);	/* detached ones only */
+CFG_DEFINE_CLEANUP(struct object *, object_free);
+/* Takes over all values of from (same kind). */
+int object_assign(struct object *to, const struct object *from);
+
+/* Paths. A path is "collection/name[/collection/name]…" or "nvmet". */
+struct path {
+	enum kind kind[3];	/* from the outermost */
+	char *name[3];		/* canonical */
+	unsigned depth;		/* 1..3 (2 is the deepest today); 0 is the root, "" */
+};
+/* Checks and canonicalises ("ports/01" is refused, "ports/1" is right). May name a collection alone ("subsystems",
+ * "ports/1/referrals"): then *ret_collection is its kind, else KIND_MAX; NULL: collections are refused. */
+int path_parse(const char *text, struct path *ret, enum kind *ret_collection, struct cfg_error *err);
+char *path_text(const struct path *p);
+void path_done(struct path *p);
+#define _cleanup_path_ _cleanup_(path_done)
+/* Path of the parent; caller frees. "" at the top. */
+char *path_parent(const char *path);
+
+/* The index: objects that hold key, e.g. who refers to something or uses a resource. */
+struct users {
+	struct object **items;	/* borrowed, in no order */
+	size_t n;
+};
+/* Objects one of whose ATTR_REF or ATTR_REFS names the object (kind, name). */
+struct users tree_users(const struct tree *t, enum kind kind, const char *name);
+/* Resource keys: "device:/dev/vdb", "address:tcp:192.0.2.1:4420", "uuid:…", "nguid:…". */
+struct users tree_key_owners(const struct tree *t, const char *key);
+/* The keys of one object as it is now; caller frees with strv_free(). */
+int object_keys(const struct object *o, char ***ret);
+
+#endif

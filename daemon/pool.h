@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NVMETD_POOL_H
+#define NVMETD_POOL_H
+
+/*
+ * Worker processes, seen from the event loop. One piece of work (a step: operations in order, up to the first that fails) is in a
+ * worker at a time, never a queue; work waits here. A worker that is stuck in the kernel leaves the pool and is replaced, up to
+ * a bound; work with the same queue key as a stuck one waits without a worker.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "plan/plan.h"
+
+struct pool;
+struct work;
+
+enum work_class {
+	WORK_CHANGE,	/* configfs and devices */
+	WORK_READ,	/* some workers are kept for these */
+	WORK_STATE,	/* the daemon's own files; one worker, in order */
+};
+
+struct work_result {
+	int error;		/* 0, or the positive errno of the operation that failed, or of what happened to the worker */
+	size_t done;		/* operations that succeeded; the failed one is ops[done] */
+	bool died;		/* the worker died: ops[done] may or may not have happened */
+	char **data;		/* result text of each operation that succeeded and has one, else NULL; valid in the callback only */
+	char *message;		/* a sentence from the worker, when it knows more than the errno; or NULL */
+};
+
+/* Called from the event loop, exactly once for each submitted work, never from within pool_submit(). */
+typedef void (*work_done_fn)(void *userdata, const struct work_result *result);
+
+struct pool_settings {
+	const char *kernel;		/* kfs_new() spec */
+	const char *state_dir, *config_dir, *run_dir;	/* the only folders for WORK_STATE */
+	unsigned workers;		/* at work at the same time */
+	unsigned readers;		/* kept for WORK_READ */
+	unsigned stuck_max;		/* stuck ones beyond which no replacement is made */
+	uint64_t stuck_usec;		/* in one operation for so long = stuck */
+};
+
+/* The fork server: call this first in main(), before any other descriptor is open, any bus joined or secret read. It forks and returns in the
+ * parent; *ret_fd is the server's socket. */
+int forkserver_start(const struct pool_settings *s, int *ret_fd);
+
+int pool_new(sd_event *e, int forkserver_fd, const struct pool_settings *s, struct pool **ret);
+struct pool *pool_free(struct pool *p);
+
+/* ops, queue and label are borrowed until done is called. label: "object: what" for status. token: see plan.h; steps of different tokens
+ * never run together. */
+int pool_submit(struct pool *p, enum work_class class, enum token token, const struct oplist *ops, const char *queue,
+		const char *label, work_done_fn done, void *userdata, struct work **ret);
+/* Not yet in a worker: taken out, done is called with ECANCELED. In a worker already: 0 is returned and it goes on. 1: cancelled. */
+int pool_cancel(struct pool *p, struct work *w);
+
+/* What is in workers now, longest first: for status. Also what workers of an earlier daemon are stuck in. */
+struct pool_busy {
+	pid_t pid;
+	char *label;		/* object and call */
+	char *where;		/* "write nvmet/…/enable" */
+	char *wchan;		/* kernel function it sleeps in (/proc/PID/wchan), "" when not known */
+	uint64_t usec;		/* for how long */
+	bool stuck, orphan;
+};
+int pool_busy(struct pool *p, struct pool_busy **ret, size_t *ret_n);
+void pool_busy_free(struct pool_busy *b, size_t n);
+
+#endif

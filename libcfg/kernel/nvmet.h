@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_NVMET_H
+#define CFG_NVMET_H
+
+/*
+ * The nvmet tree: what a transaction touches there, how it is read, how what is wanted looks in the kernel's terms, and which
+ * operations lead from one to the other. Pure: nothing here makes a kernel call; reads are described as operations, and
+ * their results absorbed.
+ *
+ * An element is what is claimed, read, compared and changed by itself. Written as a path:
+ *	"nvmet", "hosts/H", "subsystems/S", "subsystems/S/namespaces/N", "ports/P", "ports/P/referrals/R",
+ *	"ports/P/ana_groups/G", "backends/B"			the attributes of one object, and whether it exists
+ *	"subsystems/S/allowed_hosts/H", "ports/P/subsystems/S"	an edge: one link
+ */
+
+#include "model/change.h"
+#include "plan/plan.h"
+
+struct scope {
+	char **elements;	/* sorted, unique */
+	char **folders;		/* objects whose edges and children are in scope completely (made anew, removed, read whole) */
+};
+void scope_done(struct scope *s);
+#define _cleanup_scope_ _cleanup_(scope_done)
+
+/* Elements that a change set touches: objects made, removed or altered; edges that come or go; namespaces whose backend
+ * changed; for a subsystem or port that must be made anew or unlinked for the change (ATTR_FRESH, ATTR_UNLINKED), also
+ * everything below it and its edges. after: the tree with the changes applied. */
+int nvmet_scope(const struct tree *after, const struct changes *c, struct scope *ret);
+/* All elements of one object (NULL: of the whole tree) with what is below it and its edges. */
+int nvmet_scope_object(const struct tree *t, const char *path, struct scope *ret);
+
+/* Claims that go with a scope, as "x KEY" (exclusive) and "s KEY" (shared); see DESIGN, concurrency. Sorted, unique. An edge
+ * shares its two ends; attributes share the object's existence ("=PATH") and take its attributes ("PATH"); making, removing or
+ * re-addressing takes the existence. Also the resource keys of object_keys(), before and after. */
+int nvmet_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret);
+
+/* What must be read to know the kernel's side of the scope. */
+int nvmet_scan(const struct scope *s, struct oplist *ret);
+/* The results, in the order of the operations; text[i] NULL when the folder is absent. Fills actual (may hold things already, which are
+ * replaced where read). What is in the kernel and not in the model's terms (an alias like "01") is an error that names it. */
+int nvmet_absorb(struct tree *actual, const struct oplist *scan, char *const *text, struct cfg_error *err);
+
+/* The kernel's terms: objects of the scope as the kernel should have them: derived values filled in from backends, constants spelled out,
+ * secrets as references. Objects that are not wanted are absent. */
+int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **ret, struct cfg_error *err);
+
+struct nvmet_facts {
+	bool leaks;		/* the running kernel loses references of disabled namespaces (6.1, 6.12) */
+	const char *release;
+	/* Whether a namespace was made or disabled while its subsystem was linked, or its past is unknown. */
+	bool (*marked)(void *userdata, const char *path);
+	/* Whether an object that is in the kernel is ours (wanted before, or in the ledger). NULL: all are. */
+	bool (*owned)(void *userdata, const char *element);
+	/* Whether secrets of a host in the kernel are those that the reference names now. NULL: no. */
+	bool (*secret_known)(void *userdata, const char *object, const char *attr, const char *reference);
+	void *userdata;
+};
+
+/* Operations that make actual like target, within the scope. wanted_before/after serve effects and the backends' files; changes may be NULL
+ * (reconcile, rollback). A foreign object in the way is EEXIST with its path; an attribute the kernel lacks is EOPNOTSUPP and
+ * names feature, kernel version and option. Only what differs is written. */
+int nvmet_plan(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
+	       const struct changes *c, const struct nvmet_facts *facts, struct plan *ret, struct cfg_error *err);
+
+/* What differs between the two within the scope; each as object, attribute, wanted and actual text ("absent", "present" for existence).
+ * ATTR_SETTLES and unset target values are no difference. */
+struct difference {
+	char *element, *attr, *wanted, *actual;
+};
+struct differences {
+	struct difference *items;
+	size_t n;
+};
+void differences_done(struct differences *d);
+int nvmet_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret);
+
+/* What a failed operation means, in words: errno and path of the kernel -> a sentence with the reason and, where there is one,
+ * what to do ("192.0.2.9 is not an address of this machine"). actual/wanted help to name the other party; may be NULL. Fills err. */
+int nvmet_explain(const struct op *op, int kernel_errno, const struct tree *wanted, struct cfg_error *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_OP_H
+#define CFG_OP_H
+
+/*
+ * An operation is plain data: it is printed in a plan, sent to a worker, executed there, and nothing is decided on the
+ * way. This is the closed list of what a worker does.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum op_verb {
+	/* configfs; path is a kfs path */
+	OP_MKDIR,
+	OP_RMDIR,
+	OP_WRITE,		/* value: what is written, without newline */
+	OP_WRITE_SECRET,	/* value: reference; the worker reads the secret itself and hides the file first. "" clears */
+	OP_LINK,		/* value: target, a kfs path */
+	OP_UNLINK,
+	/* the rest of the system; path is absolute */
+	OP_LOAD_MODULE,		/* path: name of the module */
+	OP_PROBE,		/* opens the device or file as the kernel will; result: see probe text in op.c */
+	OP_CREATE_FILE,		/* value: bytes */
+	OP_GROW_FILE,		/* value: bytes */
+	OP_REMOVE_FILE,
+	OP_CHECK_MOVING,	/* EBUSY when the device has I/O in flight that stands still */
+	/* reading */
+	OP_SCAN,		/* kfs path of a folder; result: scan text. OP_RECURSIVE */
+	OP_LINKS,		/* kfs path of a folder of links; result: "TARGET\n" for each */
+	OP_IN_USE,		/* value: "TRTYPE ADRFAM TRADDR TRSVCID" of a port; result: a cookie a line */
+	OP_SYSTEM,		/* result: "key value" lines: release, configfs mounted, modules, … */
+	/* the daemon's own files, below the folders of state only */
+	OP_FILE_REPLACE,	/* value: content; 0600 */
+	OP_FILE_APPEND,		/* value: content; durable when it returns */
+	OP_FILE_REMOVE,
+	OP_STORE_SECRET,	/* path: name below the folder of secrets; value: the secret (never printed) */
+	OP_VERB_MAX
+};
+
+enum op_flags {
+	OP_NEWLINE = 1 << 0,		/* OP_WRITE: add one */
+	OP_RECURSIVE = 1 << 1,
+	OP_MAY_BE_ABSENT = 1 << 2,	/* ENOENT is success (remove, unlink, scan) */
+	OP_MAY_EXIST = 1 << 3,		/* EEXIST is success (mkdir of what a crash left) */
+	OP_EXCLUSIVE = 1 << 4,		/* OP_PROBE: refuse a device that is held or mounted */
+	OP_DIRECT = 1 << 5,		/* OP_PROBE: with O_DIRECT */
+	OP_WANT_BLOCK = 1 << 6,		/* OP_PROBE: must be a block device */
+	OP_WANT_FILE = 1 << 7,		/* OP_PROBE: must be a regular file */
+	OP_CHECK_BACK = 1 << 8,		/* OP_WRITE: read back and compare (enable under passthru "succeeds" without effect) */
+};
+
+struct op {
+	enum op_verb verb;
+	unsigned flags;
+	char *path;
+	char *value;		/* NULL when the verb has none */
+	char *object;		/* model path of what it is for; for messages */
+	char *attr;		/* attribute, or NULL */
+};
+
+struct oplist {
+	struct op *items;
+	size_t n, size;
+};
+
+/* Copies its strings. -ENOMEM. */
+int oplist_add(struct oplist *l, enum op_verb verb, unsigned flags, const char *path, const char *value,
+	       const char *object, const char *attr);
+void oplist_done(struct oplist *l);
+#define _cleanup_oplist_ _cleanup_(oplist_done)
+
+const char *op_verb_to_str(enum op_verb v);
+/* "mkdir nvmet/subsystems/x", "write nvmet/…/enable = 1"; never a secret. Caller frees. */
+char *op_text(const struct op *op);
+
+/*
+ * Scan text: what OP_SCAN returns, one line an entry, in the kernel's order, paths relative to the scanned folder:
+ *	"d REL\n"		a folder
+ *	"f REL LEN\nBYTES\n"	an attribute, its value as read (LEN bytes, may hold newlines), then a newline
+ *	"x REL\n"		an attribute that cannot be read (write-only)
+ *	"s REL set|unset\n"	a secret: whether it holds anything; never its value
+ *	"l REL TARGET\n"	a link, target as kfs path
+ */
+
+#endif

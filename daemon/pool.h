@@ -22,6 +22,7 @@ enum work_class {
 	WORK_CHANGE,	/* configfs and devices */
 	WORK_READ,	/* some workers are kept for these */
 	WORK_STATE,	/* the daemon's own files; one worker, in order */
+	WORK_WATCH,	/* OP_WAIT_CHANGE: a worker of its own, which may wait for ever and is killed by pool_cancel() */
 };
 
 struct work_result {

@@ -31,11 +31,14 @@ enum op_verb {
 	OP_SCAN,		/* kfs path of a folder; result: scan text. OP_RECURSIVE */
 	OP_LINKS,		/* kfs path of a folder of links; result: "TARGET\n" for each */
 	OP_IN_USE,		/* value: "TRTYPE ADRFAM TRADDR TRSVCID" of a port; result: a cookie a line */
+	OP_WAIT_CHANGE,		/* value: kfs paths of folders, one a line; returns when something is made, removed or written in one of
+				 * them (inotify), or at once if one is absent. Never counts as stuck. */
 	OP_SYSTEM,		/* result: "key value" lines: release, configfs mounted, modules, … */
 	/* the daemon's own files, below the folders of state only */
 	OP_FILE_REPLACE,	/* value: content; 0600 */
 	OP_FILE_APPEND,		/* value: content; durable when it returns */
 	OP_FILE_REMOVE,
+	OP_FILE_READ,		/* result: content (at most 64 MiB); only below the folders of state and generations */
 	OP_STORE_SECRET,	/* path: name below the folder of secrets; value: the secret (never printed) */
 	OP_VERB_MAX
 };

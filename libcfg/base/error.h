@@ -56,6 +56,9 @@ int cfg_error_oom(struct cfg_error *err);
 /* Adds object, attribute and place where they are still missing; NULL leaves one alone. */
 void cfg_error_at(struct cfg_error *err, const char *object, const char *attr, const char *place);
 
+/* Puts "CONTEXT: " before the message of a filled error: what was being done when it happened. */
+void cfg_error_wrap(struct cfg_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Moves the content of from to to (frees what to held; from becomes NULL). to may be NULL. */
 void cfg_error_move(struct cfg_error *to, struct cfg_error *from);
 int cfg_error_copy(struct cfg_error *to, const struct cfg_error *from);

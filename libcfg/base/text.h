@@ -25,6 +25,8 @@ int text_natural_cmp(const char *a, const char *b);
 
 bool text_is_printable_ascii(const char *s);	/* 0x20..0x7e only; true for "" */
 bool text_is_utf8(const char *s, size_t len);
+/* How many bytes from the beginning are well-formed UTF-8. */
+size_t text_utf8_prefix(const char *s, size_t len);
 
 /* A growing string. Once memory runs out, failed is set and further calls do nothing. */
 struct strbuf {

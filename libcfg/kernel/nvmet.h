@@ -30,7 +30,8 @@ int nvmet_scope(const struct tree *after, const struct changes *c, struct scope 
 /* All elements of one object (NULL: of the whole tree) with what is below it and its edges. */
 int nvmet_scope_object(const struct tree *t, const char *path, struct scope *ret);
 
-/* Claims that go with a scope, as "x KEY" (exclusive) and "s KEY" (shared); see DESIGN, concurrency. Sorted, unique. An edge
+/* Claims that go with a scope, as "x KEY" (exclusive) and "s KEY" (shared); see DESIGN, concurrency. A key stands there once, with the
+ * stronger mode. An edge
  * shares its two ends; attributes share the object's existence ("=PATH") and take its attributes ("PATH"); making, removing or
  * re-addressing takes the existence. Also the resource keys of object_keys(), before and after. */
 int nvmet_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret);

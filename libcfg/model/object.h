@@ -39,6 +39,8 @@ CFG_DEFINE_CLEANUP(struct tree *, tree_free);
 struct tree *tree_copy(const struct tree *t);
 
 struct object *tree_root(const struct tree *t);
+/* All objects, the root not counted. */
+size_t tree_count(const struct tree *t);
 
 /* "subsystems/NQN/namespaces/1": borrowed, NULL when absent or when the path makes no sense. Names in a path are taken as
  * they are (canonical). */

@@ -27,6 +27,7 @@ enum act {
 	ACT_ADOPT,	/* paths (none: all): foreign objects become ours, unchanged */
 	ACT_ROLLBACK,	/* number: back to that generation */
 	ACT_START,	/* the daemon's own, at its start */
+	ACT_DEBTS,	/* the daemon's own: paths are elements whose removal is owed */
 	ACT_MAX
 };
 const char *act_to_str(enum act a);

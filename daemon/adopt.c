@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking over what someone else made: objects of the kernel's tree that are not ours become wanted as they are. Backends have no
+ * object in the kernel; one is made up for each device that an adopted namespace shows.
+ */
+#include <errno.h>
+
+#include "base/text.h"
+#include "daemon/manager-private.h"
+
+struct adopt {
+	struct manager *m;
+	struct tree *to;	/* the model with what is adopted */
+	char *const *paths;
+	struct cfg_errors *errs;
+};
+
+static bool asked_for(const struct adopt *a, const char *path)
+{
+	for (char *const *p = a->paths; p && *p; p++) {
+		size_t n = strlen(*p);
+
+		if (strncmp(path, *p, n) == 0 && (path[n] == 0 || path[n] == '/'))
+			return true;
+	}
+	return !a->paths;
+}
+
+static int copy_settable(struct object *to, const struct object *from)
+{
+	int r = 0;
+
+	attr_foreach(row, from->kind) {
+		const char *value = object_get_row(from, row);
+
+		if (attr_is_list(row) || attr_is_secret(row) || !attr_is_settable(row) || !value)
+			continue;
+		if ((row->source == ATTR_CONSTANT && streq_ptr(row->dflt, value)) || row->flags & ATTR_SETTLES)
+			continue;
+		r = object_set(to, row, value);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+/* "/dev/vg0/vol.1" -> "vol.1", with a number behind it if there is one of that name. */
+static char *backend_name(const struct tree *t, const char *device)
+{
+	_cleanup_free_ char *base = strdup(strrchr(device, '/') ? strrchr(device, '/') + 1 : device);
+
+	if (!base || !*base)
+		return NULL;
+	for (char *c = base; *c; c++)
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", *c))
+			*c = '_';
+	for (unsigned i = 1;; i++) {
+		char *name = i == 1 ? strdup(base) : strf("%s-%u", base, i);
+
+		if (!name || !object_child(tree_root(t), KIND_BACKEND, name))
+			return name;
+		free(name);
+	}
+}
+
+static int set_by_name(struct object *o, const char *attr, const char *value)
+{
+	const struct attr_row *row = attr_find(o->kind, attr);
+
+	return row && value ? object_set(o, row, value) : 0;
+}
+
+static bool all_zero(const char *nguid)
+{
+	return !nguid || strspn(nguid, "0-") == strlen(nguid);
+}
+
+static int adopt_backend(struct adopt *a, const struct object *ns, char **ret_name)
+{
+	const char *device = object_get(ns, "device_path");
+	bool block = device && strncmp(device, "/dev/", 5) == 0;
+	_cleanup_free_ char *name = NULL;
+	struct object *o;
+	int r;
+
+	if (!device || *device != '/') {
+		_cleanup_free_ char *path = object_path(ns);
+
+		return cfg_errors_add(a->errs, EINVAL, path, "device_path", NULL,
+				      "names no device that could become a backend");
+	}
+	name = backend_name(a->to, device);
+	if (!name)
+		return -ENOMEM;
+	r = object_add(tree_root(a->to), KIND_BACKEND, name, &o);
+	if (r >= 0)
+		r = set_by_name(o, "type", block ? "block" : "file");
+	if (r >= 0)
+		r = set_by_name(o, block ? "device" : "path", device);
+	if (r >= 0)
+		r = set_by_name(o, "uuid", object_get(ns, "device_uuid"));
+	if (r >= 0 && !all_zero(object_get(ns, "device_nguid")))
+		r = set_by_name(o, "nguid", object_get(ns, "device_nguid"));
+	if (r >= 0 && streq_ptr(object_get(ns, "buffered_io"), "1"))
+		r = set_by_name(o, "buffered_io", "1");
+	if (r >= 0)
+		r = object_generate(o);
+	if (r >= 0)
+		*ret_name = steal_ptr(name);
+	return r;
+}
+
+static int adopt_object(struct adopt *a, const struct object *from);
+
+static int adopt_children(struct adopt *a, const struct object *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < from->n_children; i++)
+		r = adopt_object(a, from->children[i]);
+	return r;
+}
+
+/* ANA group 1 is the kernel's own; it is nobody's until it is set to something else. */
+static bool is_kernels_own(const struct object *o)
+{
+	return o->kind == KIND_NVMET ||
+	       (o->kind == KIND_ANA_GROUP && streq(o->name, "1") && streq_ptr(object_get(o, "ana_state"), "optimized"));
+}
+
+static int adopt_object(struct adopt *a, const struct object *from)
+{
+	_cleanup_free_ char *path = object_path(from);
+	struct object *o;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	if (tree_find(a->to, path) || is_kernels_own(from) || !asked_for(a, path))
+		return adopt_children(a, from);
+	r = tree_add(a->to, path, &o);
+	if (r == -ENOENT)
+		return cfg_errors_add(a->errs, ENOENT, path, NULL, NULL, "is below an object that is not adopted with it");
+	if (r >= 0)
+		r = copy_settable(o, from);
+	if (r >= 0 && from->kind == KIND_NAMESPACE) {
+		_cleanup_free_ char *backend = NULL;
+
+		r = adopt_backend(a, from, &backend);
+		if (r >= 0)
+			r = set_by_name(o, "backend", backend);
+	}
+	return r < 0 ? r : adopt_children(a, from);
+}
+
+/* Links last, when both their ends are there; of what is ours already, foreign links are adopted too. */
+static int adopt_links(struct adopt *a, const struct object *from)
+{
+	_cleanup_free_ char *path = object_path(from);
+	struct object *to = path ? tree_find(a->to, path) : NULL;
+	int r = 0;
+
+	if (!path)
+		return -ENOMEM;
+	if (to && asked_for(a, path))
+		attr_foreach(row, from->kind) {
+			_cleanup_strv_ char **list = NULL;
+
+			if (!attr_is_list(row) || !object_get_list(from, row))
+				continue;
+			list = strv_copy(object_get_list(to, row));
+			for (char *const *n = object_get_list(from, row); r >= 0 && *n; n++)
+				if (!strv_contains(list, *n) && object_child(tree_root(a->to), row->ref, *n))
+					r = strv_append(&list, *n);
+			if (list)
+				strv_sort_unique(list);
+			if (r >= 0)
+				r = object_set_list(to, row, list);
+			if (r < 0)
+				return r;
+		}
+	for (size_t i = 0; r >= 0 && i < from->n_children; i++)
+		r = adopt_links(a, from->children[i]);
+	return r;
+}
+
+int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, struct cfg_errors *errs)
+{
+	_cleanup_(tree_freep) struct tree *to = tree_copy(m->wanted);
+	struct adopt a = { .m = m, .to = to, .paths = paths, .errs = errs };
+	const struct object *root = tree_root(m->actual);
+	int r = to ? 0 : -ENOMEM;
+
+	for (char *const *p = paths; r >= 0 && p && *p; p++)
+		if (!tree_find(m->actual, *p))
+			r = cfg_errors_add(errs, ENOENT, *p, NULL, NULL, "there is no such object in the kernel");
+	for (size_t i = 0; r >= 0 && i < root->n_children; i++)
+		r = adopt_object(&a, root->children[i]);
+	for (size_t i = 0; r >= 0 && i < root->n_children; i++)
+		r = adopt_links(&a, root->children[i]);
+	if (r >= 0)
+		r = changes_diff(m->wanted, to, false, ret);
+	return r;
+}

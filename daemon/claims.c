@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Claims on elements: one queue a key, readers and writers in order of arrival. */
+#include "daemon/claims.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+
+#include "base/text.h"
+
+struct queue {
+	char *key;
+	struct claim **items;
+	size_t n, size;
+};
+
+struct claim {
+	struct claim_set *set;
+	struct queue *queue;
+	bool exclusive;
+	bool held;
+};
+
+struct claims {
+	struct map *queues;
+	struct claim_set *ready_first, *ready_last;
+};
+
+struct claims *claims_new(void)
+{
+	struct claims *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->queues = map_new();
+	if (!c->queues) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+struct claims *claims_free(struct claims *c)
+{
+	if (!c)
+		return NULL;
+	assert(map_len(c->queues) == 0);
+	map_free(c->queues);
+	free(c);
+	return NULL;
+}
+
+static struct queue *queue_get(struct claims *c, const char *key)
+{
+	struct queue *q = map_get(c->queues, key);
+
+	if (q)
+		return q;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return NULL;
+	q->key = strdup(key);
+	if (!q->key || map_put(c->queues, key, q) < 0) {
+		free(q->key);
+		free(q);
+		return NULL;
+	}
+	return q;
+}
+
+static void queue_drop_if_empty(struct claims *c, struct queue *q)
+{
+	if (q->n)
+		return;
+	map_del(c->queues, q->key);
+	free(q->key);
+	free(q->items);
+	free(q);
+}
+
+static int queue_append(struct queue *q, struct claim *claim)
+{
+	if (q->n == q->size) {
+		size_t size = q->size ? q->size * 2 : 4;
+		struct claim **items = reallocarray(q->items, size, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		q->items = items;
+		q->size = size;
+	}
+	q->items[q->n++] = claim;
+	return 0;
+}
+
+static void set_ready(struct claim_set *set)
+{
+	struct claims *c = set->claims;
+
+	if (set->queued_ready)
+		return;
+	set->queued_ready = true;
+	set->next_ready = NULL;
+	if (c->ready_last)
+		c->ready_last->next_ready = set;
+	else
+		c->ready_first = set;
+	c->ready_last = set;
+}
+
+static void set_unready(struct claim_set *set)
+{
+	struct claims *c = set->claims;
+	struct claim_set **at, *last = NULL;
+
+	if (!set->queued_ready)
+		return;
+	for (at = &c->ready_first; *at; at = &(*at)->next_ready) {
+		if (*at == set) {
+			*at = set->next_ready;
+			break;
+		}
+		last = *at;
+	}
+	if (c->ready_last == set)
+		c->ready_last = last;
+	set->queued_ready = false;
+}
+
+/* Lets in whoever nothing before excludes any more: the first, or a run of shared ones. */
+static void queue_advance(struct queue *q)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		struct claim *claim = q->items[i];
+
+		if (i > 0 && (claim->exclusive || q->items[0]->exclusive))
+			break;
+		if (claim->held)
+			continue;
+		claim->held = true;
+		if (--claim->set->waiting == 0)
+			set_ready(claim->set);
+	}
+}
+
+static void claim_leave(struct claims *c, struct claim *claim)
+{
+	struct queue *q = claim->queue;
+
+	for (size_t i = 0; i < q->n; i++)
+		if (q->items[i] == claim) {
+			memmove(q->items + i, q->items + i + 1, (q->n - i - 1) * sizeof(*q->items));
+			q->n--;
+			break;
+		}
+	if (!claim->held)
+		claim->set->waiting--;
+	free(claim);
+	queue_advance(q);
+	queue_drop_if_empty(c, q);
+}
+
+int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, void *userdata)
+{
+	size_t n = strv_len(keys);
+
+	*set = (struct claim_set){ .claims = c, .userdata = userdata };
+	set->items = calloc(n ? n : 1, sizeof(*set->items));
+	set->index = map_new();
+	if (!set->items || !set->index) {
+		claims_release_all(set);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct claim *claim = calloc(1, sizeof(*claim));
+		struct queue *q = claim ? queue_get(c, keys[i] + 2) : NULL;
+
+		if (!q || queue_append(q, claim) < 0) {
+			if (q)
+				queue_drop_if_empty(c, q);
+			free(claim);
+			claims_release_all(set);
+			return -ENOMEM;
+		}
+		claim->set = set;
+		claim->queue = q;
+		claim->exclusive = keys[i][0] == 'x';
+		set->items[set->n++] = claim;
+		set->waiting++;
+		if (map_put(set->index, q->key, (void *)(uintptr_t)set->n) < 0) {
+			claims_release_all(set);
+			return -ENOMEM;
+		}
+		/* Held at once unless something before it is in the way. */
+		if (q->n == 1 || (!claim->exclusive && q->items[q->n - 2]->held && !q->items[0]->exclusive)) {
+			claim->held = true;
+			set->waiting--;
+		}
+	}
+	return set->waiting == 0;
+}
+
+const char *claims_key(const struct claim_set *set, size_t i)
+{
+	return set->items[i] ? set->items[i]->queue->key : NULL;
+}
+
+static const struct claim *set_find(const struct claim_set *set, const char *key)
+{
+	uintptr_t i = set->index ? (uintptr_t)map_get(set->index, key) : 0;
+
+	return i ? set->items[i - 1] : NULL;
+}
+
+bool claims_cover(const struct claim_set *set, char *const *keys)
+{
+	for (; keys && *keys; keys++) {
+		const struct claim *claim = set_find(set, *keys + 2);
+
+		if (!claim || ((*keys)[0] == 'x' && !claim->exclusive))
+			return false;
+	}
+	return true;
+}
+
+static void set_drop(struct claim_set *set, size_t i)
+{
+	struct claim *claim = set->items[i];
+
+	set->items[i] = NULL;
+	claim_leave(set->claims, claim);
+}
+
+void claims_release(struct claim_set *set, const char *key)
+{
+	if (set_find(set, key))
+		set_drop(set, (uintptr_t)map_get(set->index, key) - 1);
+}
+
+void claims_release_all(struct claim_set *set)
+{
+	if (!set->claims)
+		return;
+	for (size_t i = 0; i < set->n; i++)
+		if (set->items[i])
+			set_drop(set, i);
+	set_unready(set);
+	map_free(set->index);
+	free(set->items);
+	*set = (struct claim_set){ 0 };
+}
+
+void *claims_next_ready(struct claims *c)
+{
+	struct claim_set *set = c->ready_first;
+
+	if (!set)
+		return NULL;
+	set_unready(set);
+	return set->userdata;
+}
+
+void *claims_blocker(const struct claim_set *set, const char **ret_key)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct claim *claim = set->items[i];
+
+		if (!claim || claim->held)
+			continue;
+		*ret_key = claim->queue->key;
+		return claim->queue->items[0]->set->userdata;
+	}
+	return NULL;
+}

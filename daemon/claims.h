@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NVMETD_CLAIMS_H
+#define NVMETD_CLAIMS_H
+
+/*
+ * Who may work on what. A key has a queue in order of arrival; a set of claims holds a key when nothing before it in that
+ * queue excludes it, and is ready when it holds all of its keys. Sets enter all their queues at once, so the order of two sets
+ * is the same in every queue: no deadlock, and nobody is overtaken for ever.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/map.h"
+
+struct claims;
+
+struct claim_set {
+	struct claims *claims;
+	void *userdata;
+	struct claim **items;	/* NULL where given back */
+	struct map *index;	/* key -> its place in items, counted from 1 */
+	size_t n;
+	size_t waiting;		/* keys not yet held */
+	bool queued_ready;
+	struct claim_set *next_ready;
+};
+
+struct claims *claims_new(void);
+struct claims *claims_free(struct claims *c);	/* all sets must have been released */
+
+/* keys: "x KEY" (exclusive) or "s KEY" (shared), NULL-terminated; a key stands there once, in one
+ * mode. Enters the queues; 1 when ready at once, 0 when it has to wait
+ * (then claims_next_ready() will hand it out), or -ENOMEM with nothing entered. */
+int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, void *userdata);
+/* True when the set (entered) covers all of keys already. */
+bool claims_cover(const struct claim_set *set, char *const *keys);
+/* Gives back one key, by its name without mode; all of them. */
+void claims_release(struct claim_set *set, const char *key);
+void claims_release_all(struct claim_set *set);
+/* The i-th key, without mode; NULL when it was given back. */
+const char *claims_key(const struct claim_set *set, size_t i);
+/* userdata of a set that has become ready since, or NULL. */
+void *claims_next_ready(struct claims *c);
+/* For whom a waiting set waits: userdata of the first holder in its way, and the key (borrowed). NULL: for nobody. */
+void *claims_blocker(const struct claim_set *set, const char **ret_key);
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is committed, in order: journal lines, one write at a time. Commits that come while one is being written go together into
+ * the next, and share its fsync. The model changes here and nowhere else, when the line is durable. Folding the journal
+ * into the snapshot keeps new commits waiting, so that none falls between the two files.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "daemon/manager-private.h"
+
+struct commit {
+	struct commit *next;
+	uint64_t generation;
+	const struct changes *changes;
+	char *line;
+	size_t len;
+	commit_done_fn done;
+	void *userdata;
+};
+
+enum writing { WRITING_NOTHING, WRITING_COMMITS, WRITING_FOLD, WRITING_KEPT };
+
+struct keep {
+	struct keep *next;
+	char *label;
+	commit_done_fn done;
+	void *userdata;
+};
+
+struct committer {
+	struct manager *m;
+	struct commit *first, **last;	/* waiting */
+	struct commit *written;		/* in the write that is under way */
+	enum writing writing;
+	uint64_t assigned;		/* newest generation number given out */
+	struct oplist ops;
+	struct work *work;
+	size_t journal_bytes, snapshot_bytes;
+	bool fold_wanted;
+	void (*fold_done)(void *userdata);
+	void *fold_userdata;
+	struct keep *keep_first, **keep_last, *keeping;
+	time_t kept_at;			/* when the last generation was kept */
+	struct generation kept;		/* the one being written */
+};
+
+static void committer_next(struct committer *c);
+
+int committer_new(struct manager *m, struct committer **ret)
+{
+	struct committer *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->m = m;
+	c->last = &c->first;
+	c->keep_last = &c->keep_first;
+	c->assigned = m->generation;
+	c->kept_at = m->n_generations ? m->generations[0].when : 0;
+	*ret = c;
+	return 0;
+}
+
+static struct commit *commit_free(struct commit *k)
+{
+	struct commit *next = k->next;
+
+	free(k->line);
+	free(k);
+	return next;
+}
+
+struct committer *committer_free(struct committer *c)
+{
+	if (!c)
+		return NULL;
+	while (c->first)
+		c->first = commit_free(c->first);
+	while (c->written)
+		c->written = commit_free(c->written);
+	while (c->keep_first) {
+		struct keep *k = c->keep_first;
+
+		c->keep_first = k->next;
+		free(k->label);
+		free(k);
+	}
+	oplist_done(&c->ops);
+	free(c);
+	return NULL;
+}
+
+int committer_commit(struct committer *c, enum act act, const struct changes *changes, commit_done_fn done, void *userdata)
+{
+	struct commit *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	*k = (struct commit){ .changes = changes, .done = done, .userdata = userdata, .generation = c->assigned + 1 };
+	if (store_journal_line(k->generation, time(NULL), act_to_str(act), changes, &k->line, &k->len) < 0) {
+		commit_free(k);
+		return -ENOMEM;
+	}
+	c->assigned++;
+	*c->last = k;
+	c->last = &k->next;
+	committer_next(c);
+	return 0;
+}
+
+static int submit(struct committer *c, enum writing what, const char *label, work_done_fn done)
+{
+	int r = pool_submit(c->m->pool, WORK_STATE, TOKEN_NONE, &c->ops, NULL, label, done, c, &c->work);
+
+	if (r < 0) {
+		oplist_done(&c->ops);
+		return r;
+	}
+	c->writing = what;
+	return 0;
+}
+
+static void wrote(struct committer *c)
+{
+	oplist_done(&c->ops);
+	c->work = NULL;
+	c->writing = WRITING_NOTHING;
+}
+
+static int note_touched(struct manager *m, const struct commit *k)
+{
+	for (size_t i = 0; i < k->changes->n; i++)
+		if (map_put(m->touched, k->changes->items[i]->path, (void *)(uintptr_t)k->generation) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static void commit_in_force(struct committer *c, struct commit *k)
+{
+	struct manager *m = c->m;
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+	if (changes_apply(m->wanted, k->changes, &err) < 0) {
+		/* Claims make this impossible; were it to happen, what is on disk is right and a restart reads it. */
+		k->done(k->userdata, k->generation, &err);
+		return;
+	}
+	m->generation = k->generation;
+	note_touched(m, k);
+	if (m->observer.committed)
+		m->observer.committed(m->observer.userdata, k->generation, k->changes);
+	k->done(k->userdata, k->generation, NULL);
+}
+
+static void fail_commits(struct committer *c, int error, const char *message)
+{
+	struct commit *list = steal_ptr(c->written);
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+	/* Numbers given to commits that wait behind stay as they are: a gap in the journal means nothing. */
+	cfg_error_set(&err, error, "the change could not be written to the journal: %s", message);
+	for (; list; list = commit_free(list))
+		list->done(list->userdata, list->generation, &err);
+}
+
+static void on_commits_written(void *userdata, const struct work_result *result)
+{
+	struct committer *c = userdata;
+
+	wrote(c);
+	if (result->error) {
+		fail_commits(c, result->error, result->message ? result->message : strerror(result->error));
+	} else {
+		struct commit *list = steal_ptr(c->written);
+
+		for (; list; list = commit_free(list)) {
+			c->journal_bytes += list->len;
+			commit_in_force(c, list);
+		}
+	}
+	committer_next(c);
+}
+
+static int write_commits(struct committer *c)
+{
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+	_cleanup_free_ char *path = store_path_journal(&c->m->paths);
+	int r;
+
+	for (const struct commit *k = c->first; k; k = k->next)
+		strbuf_add_mem(&text, k->line, k->len);
+	if (!path || text.failed)
+		return -ENOMEM;
+	r = oplist_add(&c->ops, OP_FILE_APPEND, 0, path, text.s, NULL, NULL);
+	if (r >= 0)
+		r = submit(c, WRITING_COMMITS, "write the journal", on_commits_written);
+	if (r >= 0) {
+		c->written = c->first;
+		c->first = NULL;
+		c->last = &c->first;
+	}
+	return r;
+}
+
+static void on_folded(void *userdata, const struct work_result *result)
+{
+	struct committer *c = userdata;
+	void (*done)(void *) = c->fold_done;
+
+	wrote(c);
+	c->fold_done = NULL;
+	if (result->error)
+		cfg_errors_add(&c->m->shouts, result->error, NULL, NULL, NULL, "the snapshot could not be written: %s",
+			       result->message ? result->message : strerror(result->error));
+	else
+		c->journal_bytes = 0;
+	if (done)
+		done(c->fold_userdata);
+	committer_next(c);
+}
+
+static int write_fold(struct committer *c)
+{
+	struct manager *m = c->m;
+	_cleanup_free_ char *snapshot = store_path_snapshot(&m->paths);
+	_cleanup_free_ char *journal = store_path_journal(&m->paths);
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r;
+
+	c->fold_wanted = false;
+	if (!snapshot || !journal)
+		return -ENOMEM;
+	r = store_snapshot_text(m->wanted, m->generation, &text, &len);
+	if (r >= 0)
+		r = oplist_add(&c->ops, OP_FILE_REPLACE, 0, snapshot, text, NULL, NULL);
+	if (r >= 0)
+		r = oplist_add(&c->ops, OP_FILE_REPLACE, 0, journal, "", NULL, NULL);
+	if (r >= 0)
+		r = submit(c, WRITING_FOLD, "fold the journal", on_folded);
+	if (r >= 0)
+		c->snapshot_bytes = len;
+	return r;
+}
+
+static void remember_kept(struct committer *c)
+{
+	struct manager *m = c->m;
+	struct generation *list;
+
+	/* The same generation kept again has a new label only. */
+	if (m->n_generations && m->generations[0].number == c->kept.number) {
+		free(m->generations[0].label);
+		m->generations[0] = c->kept;
+		c->kept = (struct generation){ 0 };
+		return;
+	}
+	list = reallocarray(m->generations, m->n_generations + 1, sizeof(*list));
+	if (!list)
+		return;
+	m->generations = list;
+	memmove(list + 1, list, m->n_generations * sizeof(*list));
+	list[0] = c->kept;
+	m->n_generations++;
+	c->kept = (struct generation){ 0 };
+}
+
+static void on_kept(void *userdata, const struct work_result *result)
+{
+	struct committer *c = userdata;
+	struct keep *k = steal_ptr(c->keeping);
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	uint64_t number = c->kept.number;
+
+	wrote(c);
+	if (result->error) {
+		cfg_error_set(&err, result->error, "the generation could not be written: %s",
+			      result->message ? result->message : strerror(result->error));
+	} else {
+		c->kept_at = c->kept.when;
+		remember_kept(c);
+	}
+	free(c->kept.label);
+	c->kept.label = NULL;
+	if (k->done)
+		k->done(k->userdata, number, cfg_error_is_set(&err) ? &err : NULL);
+	free(k->label);
+	free(k);
+	committer_next(c);
+}
+
+/* Generations beyond those to be kept go with the next one that is written. */
+static int drop_old_generations(struct committer *c)
+{
+	struct manager *m = c->m;
+	size_t keep = m->settings->generations_kept;
+
+	while (m->n_generations && m->n_generations >= keep) {
+		struct generation *g = &m->generations[m->n_generations - 1];
+		_cleanup_free_ char *path = store_path_generation(&m->paths, g->number);
+
+		if (!path || oplist_add(&c->ops, OP_FILE_REMOVE, OP_MAY_BE_ABSENT, path, NULL, NULL, NULL) < 0)
+			return -ENOMEM;
+		free(g->label);
+		m->n_generations--;
+	}
+	return 0;
+}
+
+static int write_kept(struct committer *c)
+{
+	struct manager *m = c->m;
+	struct keep *k = c->keep_first;
+	_cleanup_free_ char *path = store_path_generation(&m->paths, m->generation);
+	_cleanup_free_ char *text = NULL;
+	time_t now = time(NULL);
+	size_t len;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = store_generation_text(m->wanted, m->generation, now, k->label, &text, &len);
+	if (r >= 0)
+		r = oplist_add(&c->ops, OP_FILE_REPLACE, 0, path, text, NULL, NULL);
+	if (r >= 0)
+		r = drop_old_generations(c);
+	if (r >= 0)
+		r = submit(c, WRITING_KEPT, "keep a generation", on_kept);
+	if (r < 0) {
+		oplist_done(&c->ops);
+		return r;
+	}
+	c->keep_first = k->next;
+	if (!c->keep_first)
+		c->keep_last = &c->keep_first;
+	c->keeping = k;
+	c->kept = (struct generation){ .number = m->generation, .when = now, .label = strdup(k->label),
+				       .objects = tree_count(m->wanted) };
+	return 0;
+}
+
+static bool time_to_fold(const struct committer *c)
+{
+	size_t limit = c->m->settings->journal_fold_bytes;
+
+	/* Never more often than the journal has grown to what a snapshot costs. */
+	return c->fold_wanted || c->journal_bytes > (limit > c->snapshot_bytes ? limit : c->snapshot_bytes);
+}
+
+static void committer_next(struct committer *c)
+{
+	int r = 0;
+
+	if (c->writing != WRITING_NOTHING)
+		return;
+	if (c->keep_first)
+		r = write_kept(c);
+	else if (time_to_fold(c))
+		r = write_fold(c);
+	else if (c->first)
+		r = write_commits(c);
+	if (r < 0 && c->first && c->writing == WRITING_NOTHING) {
+		c->written = c->first;
+		c->first = NULL;
+		c->last = &c->first;
+		fail_commits(c, -r, strerror(-r));
+	}
+}
+
+int committer_fold(struct committer *c, void (*done)(void *userdata), void *userdata)
+{
+	if (!c->journal_bytes && c->writing == WRITING_NOTHING && !c->first && !c->keep_first) {
+		if (done)
+			done(userdata);
+		return 0;
+	}
+	c->fold_wanted = true;
+	c->fold_done = done;
+	c->fold_userdata = userdata;
+	committer_next(c);
+	return 0;
+}
+
+int committer_keep(struct committer *c, const char *label, commit_done_fn done, void *userdata)
+{
+	struct keep *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	*k = (struct keep){ .label = strdup(label ? label : ""), .done = done, .userdata = userdata };
+	if (!k->label) {
+		free(k);
+		return -ENOMEM;
+	}
+	*c->keep_last = k;
+	c->keep_last = &k->next;
+	committer_next(c);
+	return 0;
+}
+
+bool committer_due(const struct committer *c)
+{
+	return time(NULL) - c->kept_at >= (time_t)c->m->settings->generation_interval;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Removals that are owed. They are tried again when something that could have been in the way changes: while there are debts, one
+ * worker watches the kernel's folders around them, and a block device that comes to life is reported by udev's monitor.
+ * Nothing polls.
+ */
+#include <errno.h>
+
+#include <systemd/sd-device.h>
+
+#include "base/text.h"
+#include "daemon/manager-private.h"
+
+struct debts_watch {
+	struct manager *m;
+	struct oplist ops;
+	struct work *work;
+	sd_device_monitor *monitor;
+	bool again;		/* something happened while a retry was under way */
+	bool retrying;
+};
+
+struct debts_watch *debts_watch_free(struct debts_watch *w)
+{
+	if (!w)
+		return NULL;
+	sd_device_monitor_unref(w->monitor);
+	oplist_done(&w->ops);
+	free(w);
+	return NULL;
+}
+
+/* Folders below objects of one kind of the kernel's tree, e.g. every ports/ID/subsystems. */
+static void add_folders(struct strbuf *b, const struct tree *t, enum kind kind, const char *folder)
+{
+	const struct object *root = tree_root(t);
+
+	for (size_t i = 0; i < object_count(root, kind); i++) {
+		_cleanup_free_ char *path = object_kernel_path(object_nth(root, kind, i));
+
+		if (path)
+			strbuf_addf(b, "%s/%s\n", path, folder);
+	}
+}
+
+static void add_around(struct strbuf *b, const char *element)
+{
+	static const char *const below[] = { "", "/namespaces", "/allowed_hosts", "/subsystems", "/referrals", "/ana_groups" };
+	_cleanup_free_ char *path = path_to_kernel(element);
+
+	if (!path)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(below); i++)
+		if (!i || strchr(path + strlen("nvmet/"), '/'))
+			strbuf_addf(b, "%s%s\n", path, below[i]);
+}
+
+/* Who could stand in the way: what is below the object, and links to it from anywhere. */
+static char *folders_to_watch(struct manager *m, const struct debt *debts, size_t n)
+{
+	struct strbuf b = { 0 };
+	bool hosts = false, subsystems = false;
+
+	for (size_t i = 0; i < n; i++) {
+		add_around(&b, debts[i].element);
+		hosts |= strncmp(debts[i].element, "hosts/", 6) == 0;
+		subsystems |= strncmp(debts[i].element, "subsystems/", 11) == 0;
+	}
+	if (hosts)
+		add_folders(&b, m->actual, KIND_SUBSYSTEM, "allowed_hosts");
+	if (subsystems)
+		add_folders(&b, m->actual, KIND_PORT, "subsystems");
+	return strbuf_steal(&b);
+}
+
+static void on_retried(void *userdata, const struct job *job)
+{
+	struct manager *m = userdata;
+	struct debts_watch *w = m->debts_watch;
+
+	if (!w)
+		return;
+	w->retrying = false;
+	if (w->again && !m->stopping) {
+		w->again = false;
+		debts_retry(m);
+	}
+}
+
+void debts_retry(struct manager *m)
+{
+	struct debts_watch *w = m->debts_watch;
+	_cleanup_free_ struct debt *debts = NULL;
+	_cleanup_request_ struct request r = { .act = ACT_DEBTS };
+	size_t n = 0;
+
+	if (m->stopping || ledger_debts(m->ledger, &debts, &n) < 0 || !n)
+		return;
+	if (w && w->retrying) {
+		w->again = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (strv_append(&r.paths, debts[i].element) < 0)
+			return;
+	r.caller = strdup("nvmetd: what was owed");
+	if (manager_request(m, &r, on_retried, m, NULL, NULL) >= 0 && w)
+		w->retrying = true;
+}
+
+static void on_change(void *userdata, const struct work_result *result)
+{
+	struct debts_watch *w = userdata;
+
+	w->work = NULL;
+	oplist_done(&w->ops);
+	if (result->error)
+		return;
+	debts_retry(w->m);
+}
+
+static int on_device(sd_device_monitor *monitor, sd_device *device, void *userdata)
+{
+	struct manager *m = userdata;
+
+	debts_retry(m);
+	return 0;
+}
+
+static int start_monitor(struct debts_watch *w)
+{
+	int r = sd_device_monitor_new(&w->monitor);
+
+	if (r >= 0)
+		r = sd_device_monitor_filter_add_match_subsystem_devtype(w->monitor, "block", NULL);
+	if (r >= 0)
+		r = sd_device_monitor_attach_event(w->monitor, w->m->event);
+	if (r >= 0)
+		r = sd_device_monitor_start(w->monitor, on_device, w->m);
+	if (r < 0) {
+		sd_device_monitor_unref(w->monitor);
+		w->monitor = NULL;
+	}
+	return r;
+}
+
+int debts_update(struct manager *m)
+{
+	struct debts_watch *w = m->debts_watch;
+	_cleanup_free_ struct debt *debts = NULL;
+	_cleanup_free_ char *folders = NULL;
+	size_t n = 0;
+	int r = ledger_debts(m->ledger, &debts, &n);
+
+	if (r < 0 || m->stopping)
+		return r;
+	if (!n) {
+		if (w && w->work)
+			pool_cancel(m->pool, w->work);
+		if (w) {
+			sd_device_monitor_unref(w->monitor);
+			w->monitor = NULL;
+		}
+		return 0;
+	}
+	if (!w) {
+		w = m->debts_watch = calloc(1, sizeof(*w));
+		if (!w)
+			return -ENOMEM;
+		w->m = m;
+	}
+	/* Without udev's monitor (no netlink in a container) the folders still tell most. */
+	if (!w->monitor)
+		start_monitor(w);
+	if (w->work)
+		return 0;
+	folders = folders_to_watch(m, debts, n);
+	if (!folders)
+		return -ENOMEM;
+	r = oplist_add(&w->ops, OP_WAIT_CHANGE, 0, "nvmet", folders, NULL, NULL);
+	if (r >= 0)
+		r = pool_submit(m->pool, WORK_WATCH, TOKEN_NONE, &w->ops, NULL, "watch what is in the way of owed removals",
+				on_change, w, &w->work);
+	if (r < 0)
+		oplist_done(&w->ops);
+	return r;
+}

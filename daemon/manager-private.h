@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NVMETD_MANAGER_PRIVATE_H
+#define NVMETD_MANAGER_PRIVATE_H
+
+/* What the files that together are the manager share. Nothing else includes this. */
+
+#include "base/map.h"
+#include "daemon/claims.h"
+#include "daemon/manager.h"
+#include "daemon/run.h"
+
+struct manager {
+	sd_event *event;
+	struct pool *pool;
+	const struct settings *settings;
+	struct store_paths paths;
+	struct observer observer;
+
+	struct tree *wanted;		/* what was committed */
+	uint64_t generation;
+	uint64_t first_generation;	/* at start: older changes are not known one by one */
+	struct map *touched;		/* path -> generation of its last change, as a pointer-sized number */
+	struct tree *actual;		/* what the kernel had when last read */
+	bool actual_whole;		/* it was read whole once */
+	char *release;
+	bool leaks;
+
+	struct ledger *ledger;
+	int ledger_fd;
+	bool ledger_new;		/* there was none at start: the past of what is in the kernel is unknown */
+	struct map *failed;		/* element -> reason (owned text), of what is wanted and could not be made */
+	struct differences drift;	/* found by the last whole reading, less what was repaired since */
+	struct cfg_errors shouts;
+
+	struct claims *claims;
+	struct txn *txns_first, *txns_last;	/* running, in order of arrival */
+	size_t n_txns;
+	struct txn **ended;		/* the last ones, oldest first; a ring is not worth it */
+	size_t n_ended;
+	uint64_t next_job;
+	sd_event_source *wakeup;	/* deferred: hands out claims, ends stopping */
+
+	struct committer *committer;
+	struct connections *connections;
+	struct debts_watch *debts_watch;
+	struct generation *generations;	/* newest first */
+	size_t n_generations;
+
+	bool started;
+	bool stopping, stop_folding;
+	void (*stop_done)(void *userdata);
+	void *stop_userdata;
+};
+
+/* manager.c */
+/* On the next turn of the loop: hands out claims, begins and resumes transactions, ends stopping. */
+void manager_wake(struct manager *m);
+/* txn_go() on the next turn. */
+void manager_go_later(struct manager *m, struct txn *t);
+void manager_notify_status(struct manager *m);
+/* Appends ledger lines; the file is on tmpfs, so this does not block. */
+int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err);
+int manager_set_failed(struct manager *m, const char *element, const char *reason);
+void manager_clear_failed(struct manager *m, const char *element);
+void manager_forget_drift(struct manager *m, const struct scope *s);
+void manager_txn_ended(struct manager *m, struct txn *t);
+
+/* scan.c: reads a scope by several workers at once. */
+typedef void (*scan_done_fn)(void *userdata, struct cfg_error *err /* NULL: good */);
+/* Fills tree (owned by the caller, must live until done). done comes from the event loop. */
+int scan_start(struct manager *m, const struct scope *scope, struct tree *tree, scan_done_fn done, void *userdata);
+
+/* commit.c: the journal and the snapshot, one writing at a time. */
+typedef void (*commit_done_fn)(void *userdata, uint64_t generation, const struct cfg_error *err /* NULL: durable */);
+int committer_new(struct manager *m, struct committer **ret);
+struct committer *committer_free(struct committer *c);
+/* Makes the changes durable as the next generation; commits that meet share one write. On success the model has been changed and the
+ * observer told before done is called. changes are borrowed until then. */
+int committer_commit(struct committer *c, enum act act, const struct changes *changes, commit_done_fn done, void *userdata);
+/* Folds the journal into the snapshot; done may be NULL. */
+int committer_fold(struct committer *c, void (*done)(void *userdata), void *userdata);
+/* Keeps the present model as a generation with a label. */
+int committer_keep(struct committer *c, const char *label, commit_done_fn done, void *userdata);
+
+/* Whether the settings' interval since the last kept generation is over. */
+bool committer_due(const struct committer *c);
+
+/* connections.c: who would notice. */
+int connections_new(struct connections **ret);
+struct connections *connections_free(struct connections *c);
+/* Asks the kernel who is connected to the ports of these edges ("ports/ID/subsystems/NQN"), in target or actual terms of tree. */
+typedef void (*in_use_done_fn)(void *userdata, struct cfg_error *err);
+int connections_query(struct manager *m, const struct tree *tree, char *const *edges, in_use_done_fn done, void *userdata);
+/* As of the last query. */
+bool connections_in_use(const struct connections *c, const char *edge);
+/* The edge is being linked now: connections known now are not its. */
+int connections_linked(struct connections *c, const char *edge);
+void connections_unlinked(struct connections *c, const char *edge);
+
+/* report.c */
+int report_error(struct txn *t, struct cfg_error *err);	/* takes it over */
+int report_build(struct txn *t);
+struct json_object *report_errors(const struct cfg_errors *errs);
+struct json_object *report_differences(const struct differences *d);
+struct json_object *report_debts(const struct ledger *l, char *const *only /* NULL: all */);
+
+/* secrets.c: inline secrets of a document become files. */
+typedef void (*secrets_done_fn)(void *userdata, struct cfg_error *err);
+int secrets_move(struct manager *m, struct document *d, secrets_done_fn done, void *userdata);
+
+/* debts.c */
+/* After something was owed or paid: watches for what could let owed removals succeed, and tries them again then. */
+int debts_update(struct manager *m);
+struct debts_watch *debts_watch_free(struct debts_watch *w);
+void debts_retry(struct manager *m);
+
+/* adopt.c: what is in the kernel and not ours, as changes to the model; paths NULL: all of it. */
+int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, struct cfg_errors *errs);
+
+/* start.c: changes that a saved model needs to be valid; each dropped object is reported in errs. */
+int start_drop_invalid(struct tree *t, struct cfg_errors *errs);
+
+#endif

@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The manager: owns the model, the list of transactions and what they share, and hands out turns. A transaction's own road is in
+ * transaction.c.
+ *
+ * clear empties the wanted model like any other change. So that it can be undone, what was there before is kept as a generation
+ * first; `restore` without a file brings the newest one back.
+ */
+#include "daemon/manager.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "daemon/transaction.h"
+
+#define TXNS_MAX 10000
+
+static const char *const act_names[] = {
+	[ACT_CHANGE] = "change", [ACT_APPLY] = "apply", [ACT_RESTORE] = "restore", [ACT_CLEAR] = "clear",
+	[ACT_RECONCILE] = "reconcile", [ACT_ADOPT] = "adopt", [ACT_ROLLBACK] = "rollback", [ACT_START] = "start",
+	[ACT_DEBTS] = "debts",
+};
+_Static_assert(ARRAY_SIZE(act_names) == ACT_MAX, "each act has a name");
+
+const char *act_to_str(enum act a)
+{
+	return act_names[a];
+}
+
+static const char *const job_state_names[] = {
+	[JOB_WAITING] = "waiting", [JOB_READING] = "reading", [JOB_RUNNING] = "running",
+	[JOB_COMMITTING] = "committing", [JOB_REMOVING] = "removing", [JOB_ROLLING_BACK] = "rolling back",
+	[JOB_DONE] = "done", [JOB_FAILED] = "failed",
+};
+_Static_assert(ARRAY_SIZE(job_state_names) == JOB_STATE_MAX, "each state has a name");
+
+const char *job_state_to_str(enum job_state s)
+{
+	return job_state_names[s];
+}
+
+static const char *const outcome_names[] = {
+	[OUTCOME_DONE] = "done", [OUTCOME_FAILED] = "failed", [OUTCOME_INVALID] = "invalid", [OUTCOME_OWED] = "owed",
+	[OUTCOME_PARTLY] = "partly", [OUTCOME_REFUSED] = "refused", [OUTCOME_CONFLICT] = "conflict",
+};
+_Static_assert(ARRAY_SIZE(outcome_names) == OUTCOME_MAX, "each outcome has a name");
+
+const char *outcome_to_str(enum outcome o)
+{
+	return outcome_names[o];
+}
+
+void request_done(struct request *r)
+{
+	document_done(&r->document);
+	edits_done(&r->edits);
+	strv_free(r->paths);
+	strv_free(r->disrupt.paths);
+	strv_free(r->destroy.paths);
+	free(r->plan_hash);
+	free(r->caller);
+	*r = (struct request){ 0 };
+}
+
+/* ---- what transactions share ---- */
+
+int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	ssize_t n;
+
+	if (line->failed)
+		return cfg_error_oom(err);
+	if (!line->len)
+		return 0;
+	n = write(m->ledger_fd, line->s, line->len);
+	if (n == (ssize_t)line->len) {
+		strbuf_done(line);
+		return 0;
+	}
+	path = store_path_ledger(&m->paths);
+	return cfg_error_set(err, n < 0 ? errno : ENOSPC, "the ledger %s cannot be written: %s", path ? path : "",
+			     strerror(n < 0 ? errno : ENOSPC));
+}
+
+void manager_clear_failed(struct manager *m, const char *element)
+{
+	free(map_del(m->failed, element));
+}
+
+int manager_set_failed(struct manager *m, const char *element, const char *reason)
+{
+	char *copy = strdup(reason);
+
+	manager_clear_failed(m, element);
+	if (!copy || map_put(m->failed, element, copy) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void manager_forget_drift(struct manager *m, const struct scope *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->drift.n; i++) {
+		struct difference *d = &m->drift.items[i];
+
+		if (!strv_contains(s->elements, d->element)) {
+			m->drift.items[kept++] = *d;
+			continue;
+		}
+		free(d->element);
+		free(d->attr);
+		free(d->wanted);
+		free(d->actual);
+	}
+	m->drift.n = kept;
+}
+
+void manager_notify_status(struct manager *m)
+{
+	if (m->observer.status_changed)
+		m->observer.status_changed(m->observer.userdata);
+}
+
+void manager_wake(struct manager *m)
+{
+	sd_event_source_set_enabled(m->wakeup, SD_EVENT_ONESHOT);
+}
+
+void manager_go_later(struct manager *m, struct txn *t)
+{
+	t->go_later = true;
+	manager_wake(m);
+}
+
+static void check_stopped(struct manager *m);
+
+static int on_wakeup(sd_event_source *source, void *userdata)
+{
+	struct manager *m = userdata;
+	struct txn *t;
+
+	while ((t = claims_next_ready(m->claims)))
+		t->go_later = true;
+	/* A turn may end transactions and begin others, so the list is walked anew after each. */
+	for (t = m->txns_first; t;) {
+		if (!t->go_later) {
+			t = t->next;
+			continue;
+		}
+		t->go_later = false;
+		txn_go(t);
+		t = m->txns_first;
+	}
+	check_stopped(m);
+	return 0;
+}
+
+/* ---- transactions ---- */
+
+static void txn_list_add(struct manager *m, struct txn *t)
+{
+	t->prev = m->txns_last;
+	if (m->txns_last)
+		m->txns_last->next = t;
+	else
+		m->txns_first = t;
+	m->txns_last = t;
+	m->n_txns++;
+}
+
+static void txn_list_remove(struct manager *m, struct txn *t)
+{
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		m->txns_first = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	else
+		m->txns_last = t->prev;
+	t->prev = t->next = NULL;
+	m->n_txns--;
+}
+
+int manager_request(struct manager *m, struct request *r, request_done_fn done, void *userdata, struct job **ret,
+		    struct cfg_error *err)
+{
+	struct txn *t;
+
+	if (m->stopping)
+		return cfg_error_set(err, ESHUTDOWN, "nvmetd is stopping");
+	if (m->n_txns >= TXNS_MAX)
+		return cfg_error_set(err, EAGAIN, "%d jobs are waiting already", TXNS_MAX);
+	if (txn_new(m, r, done, userdata, &t) < 0)
+		return cfg_error_oom(err);
+	txn_list_add(m, t);
+	if (m->observer.job_new && t->job.act != ACT_DEBTS)
+		m->observer.job_new(m->observer.userdata, &t->job);
+	if (t->request.act == ACT_CLEAR && m->generation &&
+	    !(m->n_generations && m->generations[0].number == m->generation))
+		committer_keep(m->committer, "before clear", NULL, NULL);
+	manager_go_later(m, t);
+	if (ret)
+		*ret = &t->job;
+	return 0;
+}
+
+int manager_cancel(struct manager *m, uint64_t id, struct cfg_error *err)
+{
+	for (struct txn *t = m->txns_first; t; t = t->next)
+		if (t->job.id == id)
+			return txn_cancel(t, err);
+	if (manager_job(m, id))
+		return cfg_error_set(err, EALREADY, "job %llu has ended already", (unsigned long long)id);
+	return cfg_error_set(err, ENOENT, "there is no job %llu", (unsigned long long)id);
+}
+
+/* Ended transactions give up all but their report. */
+static void remember_ended(struct manager *m, struct txn *t)
+{
+	size_t keep = m->settings->job_history ? m->settings->job_history : 1;
+	struct txn **list;
+
+	if (m->n_ended >= keep) {
+		txn_free(m->ended[0]);
+		memmove(m->ended, m->ended + 1, (m->n_ended - 1) * sizeof(*m->ended));
+		m->n_ended--;
+	}
+	list = reallocarray(m->ended, m->n_ended + 1, sizeof(*list));
+	if (!list) {
+		txn_free(t);
+		return;
+	}
+	m->ended = list;
+	m->ended[m->n_ended++] = t;
+}
+
+static void keep_by_time(struct manager *m, const struct txn *t)
+{
+	if (t->committed && t->changes.n && committer_due(m->committer))
+		committer_keep(m->committer, "", NULL, NULL);
+}
+
+void manager_txn_ended(struct manager *m, struct txn *t)
+{
+	request_done_fn done = t->done;
+
+	if (t->job.state == JOB_DONE && !t->request.dry_run && t->job.act != ACT_START)
+		manager_forget_drift(m, &t->scope);
+	keep_by_time(m, t);
+	if (t->job.act == ACT_START) {
+		m->started = true;
+		if (m->observer.started)
+			m->observer.started(m->observer.userdata, &t->job);
+	}
+	if (m->observer.job_removed && t->job.act != ACT_DEBTS)
+		m->observer.job_removed(m->observer.userdata, &t->job);
+	txn_list_remove(m, t);
+	t->done = NULL;
+	if (done)
+		done(t->done_userdata, &t->job);
+	debts_update(m);
+	manager_notify_status(m);
+	if (t->job.act == ACT_DEBTS)
+		txn_free(t);
+	else
+		remember_ended(m, t);
+	manager_wake(m);
+}
+
+int manager_jobs(const struct manager *m, const struct job ***ret, size_t *ret_n)
+{
+	const struct job **list = calloc(m->n_ended + m->n_txns + 1, sizeof(*list));
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->n_ended; i++)
+		list[n++] = &m->ended[i]->job;
+	for (const struct txn *t = m->txns_first; t; t = t->next)
+		list[n++] = &t->job;
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+const struct job *manager_job(const struct manager *m, uint64_t id)
+{
+	for (const struct txn *t = m->txns_first; t; t = t->next)
+		if (t->job.id == id)
+			return &t->job;
+	for (size_t i = 0; i < m->n_ended; i++)
+		if (m->ended[i]->job.id == id)
+			return &m->ended[i]->job;
+	return NULL;
+}
+
+const struct tree *manager_wanted(const struct manager *m)
+{
+	return m->wanted;
+}
+
+uint64_t manager_generation(const struct manager *m)
+{
+	return m->generation;
+}
+
+int manager_save(struct manager *m, const char *label,
+		 void (*done)(void *userdata, uint64_t generation, const struct cfg_error *err), void *userdata)
+{
+	return committer_keep(m->committer, label, done, userdata);
+}
+
+/* ---- reading the kernel whole ---- */
+
+struct verify {
+	struct manager *m;
+	struct tree *actual;
+	struct scope scope;
+	void (*done)(void *userdata, struct json_object *status, const struct cfg_error *err);
+	void *userdata;
+};
+
+static void verify_free(struct verify *v)
+{
+	tree_free(v->actual);
+	scope_done(&v->scope);
+	free(v);
+}
+
+static int compare_whole(struct manager *m, const struct scope *scope, struct cfg_error *err)
+{
+	_cleanup_(tree_freep) struct tree *target = NULL;
+
+	if (nvmet_lower(m->wanted, scope, &target, err) < 0)
+		return -EINVAL;
+	differences_done(&m->drift);
+	return nvmet_compare(target, m->actual, scope, &m->drift) < 0 ? cfg_error_oom(err) : 0;
+}
+
+static void on_verified(void *userdata, struct cfg_error *scan_err)
+{
+	struct verify *v = userdata;
+	struct manager *m = v->m;
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_json_ struct json_object *status = NULL;
+
+	if (scan_err) {
+		cfg_error_move(&err, scan_err);
+	} else {
+		tree_free(m->actual);
+		m->actual = steal_ptr(v->actual);
+		m->actual_whole = true;
+		if (compare_whole(m, &v->scope, &err) >= 0)
+			manager_status(m, &status);
+	}
+	manager_notify_status(m);
+	if (v->done)
+		v->done(v->userdata, status, cfg_error_is_set(&err) ? &err : NULL);
+	verify_free(v);
+}
+
+int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_object *status, const struct cfg_error *err),
+		   void *userdata)
+{
+	struct verify *v = calloc(1, sizeof(*v));
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	*v = (struct verify){ .m = m, .actual = tree_new(), .done = done, .userdata = userdata };
+	r = v->actual ? nvmet_scope_object(m->wanted, NULL, &v->scope) : -ENOMEM;
+	if (r >= 0)
+		r = scan_start(m, &v->scope, v->actual, on_verified, v);
+	if (r < 0)
+		verify_free(v);
+	return r;
+}
+
+/* ---- the start ---- */
+
+struct start {
+	struct manager *m;
+	struct oplist ops;
+	struct work *work;
+};
+
+static void start_transaction(void *userdata, struct json_object *status, const struct cfg_error *err)
+{
+	struct manager *m = userdata;
+	struct request r = { .act = ACT_START };
+
+	if (err) {
+		_cleanup_error_ struct cfg_error copy = CFG_ERROR_NULL;
+
+		cfg_error_copy(&copy, err);
+		cfg_errors_take(&m->shouts, &copy);
+	}
+	r.caller = strdup("nvmetd: start");
+	manager_request(m, &r, NULL, NULL, NULL, NULL);
+}
+
+/* Whether the kernel loses references of namespaces that were disabled (kernel-abi 2.5): fixed somewhere between 6.12 and 7.3, so
+ * everything older than 7 is taken to have it. The mark costs a slower removal, a wrong guess a namespace that stays exported. */
+static bool release_leaks(const char *release)
+{
+	return !release || atoi(release) < 7;
+}
+
+static void on_system(void *userdata, const struct work_result *result)
+{
+	struct start *s = userdata;
+	struct manager *m = s->m;
+
+	if (result->error) {
+		cfg_errors_add(&m->shouts, result->error, NULL, NULL, NULL, "the kernel's target cannot be used: %s",
+			       result->message ? result->message : strerror(result->error));
+	} else {
+		const char *at = strstr(result->data[1], "release ");
+
+		if (at)
+			m->release = strndup(at + 8, strcspn(at + 8, "\n"));
+	}
+	m->leaks = release_leaks(m->release);
+	oplist_done(&s->ops);
+	free(s);
+	if (manager_verify(m, start_transaction, m) < 0)
+		start_transaction(m, NULL, NULL);
+}
+
+int manager_start(struct manager *m)
+{
+	struct start *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->m = m;
+	r = oplist_add(&s->ops, OP_LOAD_MODULE, 0, "nvmet", NULL, NULL, NULL);
+	if (r >= 0)
+		r = oplist_add(&s->ops, OP_SYSTEM, 0, "", NULL, NULL, NULL);
+	if (r >= 0)
+		r = pool_submit(m->pool, WORK_CHANGE, TOKEN_NONE, &s->ops, NULL, "load nvmet", on_system, s, &s->work);
+	if (r < 0) {
+		oplist_done(&s->ops);
+		free(s);
+	}
+	return r;
+}
+
+/* ---- capabilities ---- */
+
+struct capabilities {
+	struct manager *m;
+	struct oplist ops;
+	void (*done)(void *userdata, struct json_object *caps, const struct cfg_error *err);
+	void *userdata;
+};
+
+static void on_capabilities(void *userdata, const struct work_result *result)
+{
+	struct capabilities *c = userdata;
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_json_ struct json_object *caps = NULL;
+
+	if (result->error) {
+		cfg_error_set(&err, result->error, "the kernel's features cannot be read: %s",
+			      result->message ? result->message : strerror(result->error));
+	} else {
+		char *save = NULL;
+
+		caps = json_object_new_object();
+		for (char *line = strtok_r(result->data[0], "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+			char *value = strchr(line, ' ');
+
+			if (!value)
+				continue;
+			*value++ = 0;
+			json_object_object_add(caps, line, streq(value, "0") || streq(value, "1") ?
+							      json_object_new_boolean(*value == '1') :
+							      json_object_new_string(value));
+		}
+	}
+	c->done(c->userdata, caps, cfg_error_is_set(&err) ? &err : NULL);
+	oplist_done(&c->ops);
+	free(c);
+}
+
+int manager_capabilities(struct manager *m, void (*done)(void *userdata, struct json_object *caps, const struct cfg_error *err),
+			 void *userdata)
+{
+	struct capabilities *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct capabilities){ .m = m, .done = done, .userdata = userdata };
+	r = oplist_add(&c->ops, OP_SYSTEM, 0, "", NULL, NULL, NULL);
+	if (r >= 0)
+		r = pool_submit(m->pool, WORK_READ, TOKEN_NONE, &c->ops, NULL, "read the kernel's features", on_capabilities,
+				c, NULL);
+	if (r < 0) {
+		oplist_done(&c->ops);
+		free(c);
+	}
+	return r;
+}
+
+/* ---- life ---- */
+
+static int open_ledger(struct manager *m, struct cfg_error *err)
+{
+	_cleanup_free_ char *path = store_path_ledger(&m->paths);
+	_cleanup_free_ char *text = NULL;
+	size_t len, bad = 0;
+
+	if (!path)
+		return cfg_error_oom(err);
+	m->ledger_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (m->ledger_fd < 0)
+		return cfg_error_set(err, errno, "%s cannot be opened: %s", path, strerror(errno));
+	if (file_read(path, 1u << 30, &text, &len, err) < 0)
+		return -EIO;
+	/* A ledger has at least one line once this daemon has run since boot. */
+	m->ledger_new = len == 0;
+	if (ledger_load(m->ledger, text, len, &bad) < 0)
+		return cfg_error_oom(err);
+	if (bad)
+		cfg_errors_add(&m->shouts, EBADMSG, NULL, NULL, NULL, "%s: %zu damaged lines were skipped", path, bad);
+	return 0;
+}
+
+int manager_new(sd_event *e, struct pool *pool, const struct settings *settings, const struct store_paths *paths,
+		struct loaded *loaded, const struct observer *observer, struct manager **ret)
+{
+	struct manager *m = calloc(1, sizeof(*m));
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	m->ledger_fd = -1;
+	m->event = sd_event_ref(e);
+	m->pool = pool;
+	m->settings = settings;
+	m->paths = *paths;
+	if (observer)
+		m->observer = *observer;
+	m->wanted = steal_ptr(loaded->tree);
+	m->generation = m->first_generation = loaded->generation;
+	m->shouts = loaded->shouts;
+	loaded->shouts = (struct cfg_errors){ 0 };
+	m->touched = map_new();
+	m->failed = map_new();
+	m->actual = tree_new();
+	m->ledger = ledger_new();
+	m->claims = claims_new();
+	r = m->wanted && m->touched && m->failed && m->actual && m->ledger && m->claims ? 0 : -ENOMEM;
+	if (r >= 0)
+		r = store_generations(paths, &m->generations, &m->n_generations, &m->shouts);
+	if (r >= 0)
+		r = start_drop_invalid(m->wanted, &m->shouts);
+	if (r >= 0)
+		r = open_ledger(m, &err);
+	if (r < 0 && cfg_error_is_set(&err))
+		cfg_errors_take(&m->shouts, &err);
+	if (r >= 0)
+		r = committer_new(m, &m->committer);
+	if (r >= 0)
+		r = connections_new(&m->connections);
+	if (r >= 0)
+		r = sd_event_add_defer(e, &m->wakeup, on_wakeup, m);
+	if (r < 0) {
+		manager_free(m);
+		return r;
+	}
+	sd_event_source_set_enabled(m->wakeup, SD_EVENT_OFF);
+	*ret = m;
+	return 0;
+}
+
+struct manager *manager_free(struct manager *m)
+{
+	struct map_iter it = { 0 };
+
+	if (!m)
+		return NULL;
+	while (m->txns_first) {
+		struct txn *t = m->txns_first;
+
+		txn_list_remove(m, t);
+		txn_free(t);
+	}
+	for (size_t i = 0; i < m->n_ended; i++)
+		txn_free(m->ended[i]);
+	free(m->ended);
+	debts_watch_free(m->debts_watch);
+	committer_free(m->committer);
+	connections_free(m->connections);
+	while (m->failed && map_next(m->failed, &it))
+		free(it.value);
+	map_free(m->failed);
+	map_free(m->touched);
+	claims_free(m->claims);
+	ledger_free(m->ledger);
+	generations_free(m->generations, m->n_generations);
+	differences_done(&m->drift);
+	cfg_errors_done(&m->shouts);
+	tree_free(m->wanted);
+	tree_free(m->actual);
+	free(m->release);
+	close_fdp(&m->ledger_fd);
+	sd_event_source_disable_unref(m->wakeup);
+	sd_event_unref(m->event);
+	free(m);
+	return NULL;
+}
+
+static void on_stop_folded(void *userdata)
+{
+	struct manager *m = userdata;
+	void (*done)(void *) = m->stop_done;
+
+	m->stop_done = NULL;
+	if (done)
+		done(m->stop_userdata);
+}
+
+static void check_stopped(struct manager *m)
+{
+	if (!m->stopping || m->n_txns || m->stop_folding)
+		return;
+	m->stop_folding = true;
+	committer_fold(m->committer, on_stop_folded, m);
+}
+
+int manager_stop(struct manager *m, void (*done)(void *userdata), void *userdata)
+{
+	m->stopping = true;
+	m->stop_done = done;
+	m->stop_userdata = userdata;
+	for (struct txn *t = m->txns_first; t; t = t->next)
+		txn_cancel(t, NULL);
+	manager_wake(m);
+	return 0;
+}

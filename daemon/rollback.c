@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way back of a transaction: read again, plan from what the kernel holds now to what it held when the transaction read it,
+ * run that, read once more, and say what is still not as it was. Where each object is on its own, only the failed ones go back.
+ */
+#include "daemon/transaction.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+
+static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
+{
+	_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
+	_cleanup_free_ char *why = err ? cfg_error_text(err) : NULL;
+
+	cfg_error_set(&e, EIO, "the way back failed: %s%s%s", what, why ? ": " : "", why ? why : "");
+	report_error(t, &e);
+	txn_rolled_back(t);
+}
+
+/* Elements that some step has worked on. */
+static int back_elements(struct txn *t)
+{
+	int r = 0;
+
+	scope_done(&t->back_scope);
+	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
+		enum step_state state = run_state(&t->run, i);
+
+		if (state == STEP_FAILED || (!t->each && state == STEP_DONE))
+			r = strv_append(&t->back_scope.elements, t->plan.steps[i]->object);
+	}
+	strv_sort_unique(t->back_scope.elements);
+	return r;
+}
+
+/* The kernel shows of a secret only that there is one; which one it was, the model knows. */
+static int recall_secrets(struct txn *t)
+{
+	for (size_t i = 0; i < t->changes.n; i++) {
+		const struct change *c = t->changes.items[i];
+		struct object *o = tree_find(t->actual, c->path);
+
+		if (!c->before || !o)
+			continue;
+		attr_foreach(row, c->before->kind) {
+			const char *had = attr_is_secret(row) ? object_get_row(c->before, row) : NULL;
+
+			if (had && object_get_row(o, row) && object_set(o, row, had) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Which secret the kernel holds is not known where this transaction was to change it. */
+static bool secret_known(void *userdata, const char *object, const char *attr, const char *reference)
+{
+	struct txn *t = userdata;
+
+	for (size_t i = 0; i < t->changes.n; i++) {
+		const struct change *c = t->changes.items[i];
+
+		if (streq(c->path, object))
+			return c->before && c->after &&
+			       streq_ptr(object_get(c->before, attr), object_get(c->after, attr));
+	}
+	return true;
+}
+
+static void on_compared(void *userdata, struct cfg_error *err)
+{
+	struct txn *t = userdata;
+
+	if (err) {
+		back_failed(t, err, "the kernel's state cannot be read");
+		return;
+	}
+	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0)
+		back_failed(t, NULL, "out of memory");
+	else
+		txn_rolled_back(t);
+}
+
+static void back_compare(struct txn *t)
+{
+	tree_free(t->reread);
+	t->reread = tree_new();
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->reread, on_compared, t) < 0)
+		back_failed(t, NULL, "out of memory");
+}
+
+static void on_files_removed(void *userdata, const struct work_result *result)
+{
+	struct txn *t = userdata;
+
+	t->file_work = NULL;
+	if (result->error) {
+		_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
+
+		cfg_error_set(&e, result->error, "%s, which this job had made, could not be removed: %s",
+			      t->file_ops.items[result->done].path,
+			      result->message ? result->message : strerror(result->error));
+		report_error(t, &e);
+	}
+	back_compare(t);
+}
+
+static void on_back_finished(void *userdata)
+{
+	struct txn *t = userdata;
+
+	t->operations += t->back_run.operations;
+	oplist_done(&t->file_ops);
+	for (char **f = t->made_files; f && *f; f++)
+		oplist_add(&t->file_ops, OP_REMOVE_FILE, OP_MAY_BE_ABSENT, *f, NULL, NULL, NULL);
+	if (!t->file_ops.n)
+		back_compare(t);
+	else if (pool_submit(t->m->pool, WORK_CHANGE, TOKEN_NONE, &t->file_ops, NULL, "remove files made in vain",
+			     on_files_removed, t, &t->file_work) < 0)
+		back_compare(t);
+}
+
+static int on_back_starting(void *userdata, const struct step *s, struct cfg_error *err)
+{
+	return 0;
+}
+
+static void on_back_ended(void *userdata, const struct step *s, const struct work_result *result)
+{
+	struct txn *t = userdata;
+	_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
+
+	if (!result->error)
+		return;
+	step_error(t, s, result, &e);
+	cfg_error_wrap(&e, "on the way back: %s", s->summary);
+	report_error(t, &e);
+}
+
+static const struct run_callbacks back_callbacks = {
+	.starting = on_back_starting,
+	.ended = on_back_ended,
+	.finished = on_back_finished,
+};
+
+static void on_reread(void *userdata, struct cfg_error *read_err)
+{
+	struct txn *t = userdata;
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	struct nvmet_facts facts = {
+		.leaks = t->m->leaks,
+		.release = t->m->release,
+		.secret_known = secret_known,
+		.userdata = t,
+	};
+
+	if (read_err) {
+		back_failed(t, read_err, "the kernel's state cannot be read");
+		return;
+	}
+	if (recall_secrets(t) < 0 ||
+	    nvmet_plan(t->actual, t->reread, &t->back_scope, t->m->wanted, NULL, &facts, &t->back, &err) < 0 ||
+	    plan_finish(&t->back, &err) < 0) {
+		back_failed(t, &err, "it cannot be planned");
+		return;
+	}
+	if (run_init(&t->back_run, t->m->pool, &t->back, true, &back_callbacks, t) < 0) {
+		back_failed(t, NULL, "out of memory");
+		return;
+	}
+	run_start(&t->back_run, 1u << PHASE_BUILD | 1u << PHASE_SWITCH | 1u << PHASE_REMOVE);
+}
+
+void txn_roll_back(struct txn *t)
+{
+	txn_set_state(t, JOB_ROLLING_BACK);
+	t->operations += t->run.operations;
+	t->run.operations = 0;
+	if (back_elements(t) < 0) {
+		back_failed(t, NULL, "out of memory");
+		return;
+	}
+	if (!t->back_scope.elements) {
+		txn_rolled_back(t);
+		return;
+	}
+	t->reread = tree_new();
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->reread, on_reread, t) < 0)
+		back_failed(t, NULL, "out of memory");
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Executes a plan: keeps for each step how many it still waits for, hands it to the pool when that is none, and walks on from
+ * what ends. Decides nothing about what a failure means; that is the transaction's business.
+ */
+#include "daemon/run.h"
+
+#include <assert.h>
+#include <errno.h>
+
+struct run_step {
+	struct run *run;
+	const struct step *step;
+	enum step_state state;
+	struct work *work;
+	size_t unmet;		/* dependencies not yet done */
+	size_t *next;		/* steps that depend on this one */
+	size_t n_next;
+	char *label;
+};
+
+enum step_state run_state(const struct run *r, size_t step)
+{
+	return r->steps[step].state;
+}
+
+static int link_dependents(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->n; i++) {
+		const struct step *s = r->plan->steps[i];
+
+		for (size_t d = 0; d < s->n_deps; d++) {
+			struct run_step *before = &r->steps[s->deps[d]];
+			size_t *next = reallocarray(before->next, before->n_next + 1, sizeof(*next));
+
+			if (!next)
+				return -ENOMEM;
+			before->next = next;
+			before->next[before->n_next++] = i;
+		}
+		r->steps[i].unmet = s->n_deps;
+	}
+	return 0;
+}
+
+int run_init(struct run *r, struct pool *pool, const struct plan *plan, bool isolate, const struct run_callbacks *callbacks,
+	     void *userdata)
+{
+	*r = (struct run){
+		.pool = pool,
+		.plan = plan,
+		.callbacks = callbacks,
+		.userdata = userdata,
+		.isolate = isolate,
+	};
+	r->steps = calloc(plan->n ? plan->n : 1, sizeof(*r->steps));
+	if (!r->steps)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n; i++) {
+		r->steps[i].run = r;
+		r->steps[i].step = plan->steps[i];
+		if (asprintf(&r->steps[i].label, "%s: %s", plan->steps[i]->object, plan->steps[i]->summary) < 0) {
+			r->steps[i].label = NULL;
+			run_done(r);
+			return -ENOMEM;
+		}
+	}
+	if (link_dependents(r) < 0) {
+		run_done(r);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void run_done(struct run *r)
+{
+	if (!r->steps)
+		return;
+	assert(r->running == 0);
+	for (size_t i = 0; i < r->plan->n; i++) {
+		free(r->steps[i].next);
+		free(r->steps[i].label);
+	}
+	free(r->steps);
+	*r = (struct run){ 0 };
+}
+
+/* Everything that comes after it cannot run any more. */
+static void skip_dependents(struct run *r, size_t step)
+{
+	for (size_t i = 0; i < r->steps[step].n_next; i++) {
+		struct run_step *s = &r->steps[r->steps[step].next[i]];
+
+		if (s->state != STEP_WAITING)
+			continue;
+		s->state = STEP_SKIPPED;
+		skip_dependents(r, r->steps[step].next[i]);
+	}
+}
+
+void run_block(struct run *r, size_t step)
+{
+	if (r->steps[step].state != STEP_WAITING)
+		return;
+	r->steps[step].state = STEP_BLOCKED;
+	skip_dependents(r, step);
+}
+
+static void stop_queued(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->n; i++)
+		if (r->steps[i].state == STEP_RUNNING && r->steps[i].work)
+			pool_cancel(r->pool, r->steps[i].work);
+}
+
+static void step_failed(struct run *r, struct run_step *s, const struct work_result *result)
+{
+	bool first = !r->stopping && !r->isolate;
+
+	s->state = STEP_FAILED;
+	r->failed++;
+	skip_dependents(r, s->step->index);
+	r->callbacks->ended(r->userdata, s->step, result);
+	if (first) {
+		r->stopping = true;
+		stop_queued(r);
+	}
+}
+
+static void launch_step(struct run *r, struct run_step *s);
+
+static void step_done(struct run *r, struct run_step *s, const struct work_result *result)
+{
+	s->state = STEP_DONE;
+	r->done++;
+	r->callbacks->ended(r->userdata, s->step, result);
+	for (size_t i = 0; i < s->n_next; i++) {
+		struct run_step *next = &r->steps[s->next[i]];
+
+		next->unmet--;
+		launch_step(r, next);
+	}
+}
+
+/* Last thing that any entry point does: the run may be gone when finished() returns. */
+static void check_finished(struct run *r)
+{
+	if (r->running || r->busy || !r->phases)
+		return;
+	r->phases = 0;
+	r->callbacks->finished(r->userdata);
+}
+
+static void on_work_done(void *userdata, const struct work_result *result)
+{
+	struct run_step *s = userdata;
+	struct run *r = s->run;
+
+	r->running--;
+	s->work = NULL;
+	r->operations += result->done;
+	r->busy++;
+	if (result->error == ECANCELED && result->done == 0 && r->stopping)
+		s->state = STEP_SKIPPED;
+	else if (result->error)
+		step_failed(r, s, result);
+	else
+		step_done(r, s, result);
+	r->busy--;
+	check_finished(r);
+}
+
+static void launch_step(struct run *r, struct run_step *s)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	int ret;
+
+	if (r->stopping || s->state != STEP_WAITING || s->unmet || !(r->phases & (1u << s->step->phase)))
+		return;
+	s->state = STEP_RUNNING;
+	ret = r->callbacks->starting(r->userdata, s->step, &err);
+	if (ret >= 0)
+		ret = pool_submit(r->pool, WORK_CHANGE, s->step->token, &s->step->ops, s->step->queue, s->label,
+				  on_work_done, s, &s->work);
+	if (ret < 0) {
+		struct work_result result = { .error = -ret, .message = err.msg };
+
+		step_failed(r, s, &result);
+		return;
+	}
+	r->running++;
+}
+
+void run_start(struct run *r, unsigned phases)
+{
+	r->phases = phases;
+	r->busy++;
+	for (size_t i = 0; i < r->plan->n; i++)
+		launch_step(r, &r->steps[i]);
+	r->busy--;
+	check_finished(r);
+}
+
+void run_stop(struct run *r)
+{
+	r->stopping = true;
+	r->busy++;
+	stop_queued(r);
+	r->busy--;
+	check_finished(r);
+}
+
+const struct step *run_current(const struct run *r)
+{
+	for (size_t i = 0; r->steps && i < r->plan->n; i++)
+		if (r->steps[i].state == STEP_RUNNING)
+			return r->steps[i].step;
+	return NULL;
+}

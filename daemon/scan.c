@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads a scope from the kernel: its operations in pieces, on as many readers as there are, absorbed when all are there. */
+#include <errno.h>
+
+#include "daemon/manager-private.h"
+
+#define PIECE 64	/* operations a message: enough to hide the round trip, few enough to spread over the readers */
+
+struct piece {
+	struct scan *scan;
+	struct oplist ops;	/* borrows its items from the scan's list */
+	size_t first;
+};
+
+struct scan {
+	struct manager *m;
+	struct tree *tree;
+	struct oplist ops;
+	char **texts;		/* one for each operation; NULL: the folder is absent */
+	struct piece *pieces;
+	size_t n_pieces, left;
+	struct cfg_error err;
+	sd_event_source *defer;
+	scan_done_fn done;
+	void *userdata;
+};
+
+static void scan_free(struct scan *s)
+{
+	for (size_t i = 0; s->texts && i < s->ops.n; i++)
+		free(s->texts[i]);
+	free(s->texts);
+	free(s->pieces);
+	oplist_done(&s->ops);
+	cfg_error_done(&s->err);
+	sd_event_source_disable_unref(s->defer);
+	free(s);
+}
+
+static void scan_finish(struct scan *s)
+{
+	if (!cfg_error_is_set(&s->err))
+		nvmet_absorb(s->tree, &s->ops, s->texts, &s->err);
+	s->done(s->userdata, cfg_error_is_set(&s->err) ? &s->err : NULL);
+	scan_free(s);
+}
+
+static void on_piece(void *userdata, const struct work_result *result)
+{
+	struct piece *p = userdata;
+	struct scan *s = p->scan;
+
+	for (size_t i = 0; i < result->done; i++) {
+		s->texts[p->first + i] = result->data[i] ? strdup(result->data[i]) : NULL;
+		if (result->data[i] && !s->texts[p->first + i] && !cfg_error_is_set(&s->err))
+			cfg_error_oom(&s->err);
+	}
+	if (result->error && !cfg_error_is_set(&s->err)) {
+		const struct op *op = &p->ops.items[result->done];
+
+		if (result->died)
+			cfg_error_set_at(&s->err, result->error, op->object, NULL, "the worker process died while reading %s",
+					 op->path);
+		else
+			cfg_error_set_at(&s->err, result->error, op->object, NULL, "%s cannot be read: %s", op->path,
+					 result->message ? result->message : strerror(result->error));
+	}
+	if (--s->left == 0)
+		scan_finish(s);
+}
+
+static int on_nothing_to_read(sd_event_source *source, void *userdata)
+{
+	scan_finish(userdata);
+	return 0;
+}
+
+static int submit(struct scan *s)
+{
+	for (size_t i = 0; i < s->n_pieces; i++) {
+		struct piece *p = &s->pieces[i];
+		int r;
+
+		p->scan = s;
+		p->first = i * PIECE;
+		p->ops.items = s->ops.items + p->first;
+		p->ops.n = i + 1 < s->n_pieces ? PIECE : s->ops.n - p->first;
+		r = pool_submit(s->m->pool, WORK_READ, TOKEN_NONE, &p->ops, NULL, "read", on_piece, p, NULL);
+		if (r < 0) {
+			/* What is under way still comes back; it finds the error. */
+			if (!cfg_error_is_set(&s->err))
+				cfg_error_oom(&s->err);
+			return s->left ? 0 : r;
+		}
+		s->left++;
+	}
+	return 0;
+}
+
+int scan_start(struct manager *m, const struct scope *scope, struct tree *tree, scan_done_fn done, void *userdata)
+{
+	struct scan *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct scan){ .m = m, .tree = tree, .done = done, .userdata = userdata };
+	r = nvmet_scan(scope, &s->ops);
+	if (r >= 0) {
+		s->n_pieces = (s->ops.n + PIECE - 1) / PIECE;
+		s->texts = calloc(s->ops.n ? s->ops.n : 1, sizeof(*s->texts));
+		s->pieces = calloc(s->n_pieces ? s->n_pieces : 1, sizeof(*s->pieces));
+		r = s->texts && s->pieces ? 0 : -ENOMEM;
+	}
+	if (r >= 0)
+		r = s->ops.n ? submit(s) : sd_event_add_defer(m->event, &s->defer, on_nothing_to_read, s);
+	if (r < 0)
+		scan_free(s);
+	return r;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NVMETD_TRANSACTION_H
+#define NVMETD_TRANSACTION_H
+
+/* One transaction on its road (DESIGN section 5). Only the manager's files include this. */
+
+#include "daemon/manager-private.h"
+
+struct txn {
+	struct manager *m;
+	struct txn *prev, *next;
+	struct job job;
+	struct request request;
+	request_done_fn done;
+	void *done_userdata;
+
+	bool each;		/* a failure harms only what depends on it */
+	bool unattended;	/* nobody to consent: what would disturb is left undone */
+	bool committed;
+	bool cancelled;
+	bool waiting;		/* its claims are entered but not all held */
+
+	struct changes changes;
+	struct scope scope;
+	struct claim_set claims;
+	struct tree *target;	/* the scope as the kernel should have it */
+	struct tree *actual;	/* the scope as it was when read */
+	struct tree *reread;	/* the scope as it is after a failure */
+	struct plan plan;
+	struct run run;
+	struct scope back_scope;
+	struct plan back;	/* the way back */
+	struct run back_run;
+	char **made_files;	/* files this transaction made: taken away by its rollback */
+	struct oplist file_ops;	/* of the one work on files that is under way */
+	struct work *file_work;
+	bool go_later;		/* in the manager's hands, see manager_go_later() */
+	char **edges;		/* whose use was asked for */
+
+	struct cfg_errors errors;
+	struct differences left;
+	char **warnings;
+	struct json_object *effects;
+	size_t created, changed, removed, operations;
+	char **deletions;
+	char **owed;		/* elements that became debts */
+};
+
+int txn_new(struct manager *m, struct request *r, request_done_fn done, void *userdata, struct txn **ret);
+struct txn *txn_free(struct txn *t);
+/* First step on the road, and again each time when what it waited for is free. */
+void txn_go(struct txn *t);
+int txn_cancel(struct txn *t, struct cfg_error *err);
+/* Ends it: state, outcome, report, claims, callbacks. */
+void txn_end(struct txn *t, enum job_state state, enum outcome outcome);
+void txn_set_state(struct txn *t, enum job_state state);
+/* What the step's failure means, with object and attribute. */
+void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err);
+
+/* rollback.c */
+/* Takes back what was done before the commit (with each: only what failed), then calls txn_rolled_back(). */
+void txn_roll_back(struct txn *t);
+void txn_rolled_back(struct txn *t);
+
+#endif

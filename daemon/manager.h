@@ -137,10 +137,16 @@ uint64_t manager_generation(const struct manager *m);
 /* Jobs, running ones and the last settings->job_history ended ones, oldest first; the array is the caller's. */
 int manager_jobs(const struct manager *m, const struct job ***ret, size_t *ret_n);
 const struct job *manager_job(const struct manager *m, uint64_t id);
+/* { "job", "act", "caller", "state", "steps_done", "steps_total", "step", "waits_for", "started", "ended", "outcome" }; the last two once it
+ * has ended; times in seconds. Caller puts. */
+struct json_object *job_to_json(const struct job *job);
 
 /* Model, kernel and state of an object (NULL: all) as JSON: document form, each object with a member "state" ("up", "failed", "drift",
  * "owed", "foreign") where it is not "up", with "reason". Caller puts. -ENOENT with err. */
 int manager_show(struct manager *m, const char *path, bool defaults, struct json_object **ret, struct cfg_error *err);
+/* The state of one object of the wanted model by itself ("up", "failed", "drift", "owed"), without looking at others; *ret_reason (borrowed) is
+ * NULL when there is none. */
+const char *manager_object_state(const struct manager *m, const char *path, const char **ret_reason);
 /* { "generation", "started", "release", "objects": {counts}, "jobs": [running], "stuck": [...], "debts": [...], "failed": [...], "drift": [...],
  *   "foreign": [paths], "shouts": [...] } from what is known. */
 int manager_status(struct manager *m, struct json_object **ret);

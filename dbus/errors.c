@@ -100,12 +100,17 @@ int bus_outcome_exit_status(const char *outcome)
 	return FAILED;
 }
 
+int bus_error_oom(sd_bus_error *e)
+{
+	return sd_bus_error_set_const(e, BUS_ERROR_PREFIX "NoMemory", "the daemon is out of memory");
+}
+
 int bus_error_set(sd_bus_error *e, const struct cfg_error *err)
 {
 	_cleanup_free_ char *text = cfg_error_text(err);
 
 	if (!text)
-		return sd_bus_error_set_const(e, BUS_ERROR_PREFIX "NoMemory", "the daemon is out of memory");
+		return bus_error_oom(e);
 	return sd_bus_error_set(e, bus_error_name(err->code), text);
 }
 
@@ -115,7 +120,7 @@ int bus_error_set_all(sd_bus_error *e, const struct cfg_errors *errs)
 	_cleanup_free_ char *text = NULL;
 
 	if (!errs->n)
-		return sd_bus_error_set_const(e, BUS_ERROR_PREFIX "NoMemory", "the daemon is out of memory");
+		return bus_error_oom(e);
 	for (size_t i = 0; i < errs->n; i++) {
 		_cleanup_free_ char *line = cfg_error_text(&errs->items[i]);
 
@@ -128,6 +133,6 @@ int bus_error_set_all(sd_bus_error *e, const struct cfg_errors *errs)
 		strbuf_addf(&b, "\nand %zu problems more", errs->total - errs->n);
 	text = strbuf_steal(&b);
 	if (!text)
-		return sd_bus_error_set_const(e, BUS_ERROR_PREFIX "NoMemory", "the daemon is out of memory");
+		return bus_error_oom(e);
 	return sd_bus_error_set(e, bus_error_name(errs->items[0].code), text);
 }

@@ -22,6 +22,7 @@ int bus_outcome_exit_status(const char *outcome);
 
 /* Fill e from a filled error and return the negative errno that an sd-bus handler returns. Several: one line each. */
 int bus_error_set(sd_bus_error *e, const struct cfg_error *err);
+int bus_error_oom(sd_bus_error *e);
 int bus_error_set_all(sd_bus_error *e, const struct cfg_errors *errs);
 
 #endif

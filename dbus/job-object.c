@@ -226,7 +226,7 @@ void job_object_added(struct bus_service *s, const struct job *job)
 	}
 	w->id = job->id;
 	sd_event_now(s->event, CLOCK_MONOTONIC, &w->signalled_usec);
-	if (!path)
+	if (!path || bus_stuck(s))
 		return;
 	sd_bus_emit_object_added(s->bus, path);
 	sd_bus_emit_signal(s->bus, BUS_ROOT, BUS_MANAGER_INTERFACE, "JobNew", "to", job->id, path);
@@ -275,7 +275,7 @@ void job_object_removed(struct bus_service *s, const struct job *job)
 
 	watch_key(job->id, key);
 	free(map_del(s->jobs, key));
-	if (!path)
+	if (!path || bus_stuck(s))
 		return;
 	sd_bus_emit_properties_changed(s->bus, path, BUS_JOB_INTERFACE, "State", "StepsDone", "StepsTotal", "Step", "WaitsFor",
 				       "Ended", "Outcome", "Report", NULL);

@@ -10,7 +10,10 @@
 #include "dbus/service.h"
 
 #define PENDING_MAX	64	/* unanswered requests of one client */
-#define QUEUE_MAX	4096	/* messages that the bus has not taken: beyond that, what can be left out is left out */
+/* Messages that the bus has not taken: beyond the first number what can be asked for later is not signalled (progress, status, single
+ * objects), beyond the second nothing is. Answers are sent always: there are no more of them than of calls. */
+#define QUEUE_MAX	4096
+#define QUEUE_STUCK	65536
 #define SIGNAL_USEC	100000	/* not more often than this about one job's progress, and about the status */
 #define MANY_OBJECTS	200	/* a commit that touches more is told by one signal */
 
@@ -35,8 +38,8 @@ struct bus_service {
 };
 
 /* service.c */
-/* The bus does not keep up: leave out what can be left out. */
 bool bus_congested(const struct bus_service *s);
+bool bus_stuck(const struct bus_service *s);
 /* Lets the timer call back no later than at usec (CLOCK_MONOTONIC). */
 void bus_service_wake_at(struct bus_service *s, uint64_t usec);
 /* Object path to model path and back; the caller frees. -EINVAL for what is no such path. */

@@ -10,11 +10,21 @@
 
 #include "base/text.h"
 
-bool bus_congested(const struct bus_service *s)
+static bool queue_over(const struct bus_service *s, uint64_t max)
 {
 	uint64_t n = 0;
 
-	return sd_bus_get_n_queued_write(s->bus, &n) < 0 || n > QUEUE_MAX;
+	return sd_bus_get_n_queued_write(s->bus, &n) < 0 || n > max;
+}
+
+bool bus_congested(const struct bus_service *s)
+{
+	return queue_over(s, QUEUE_MAX);
+}
+
+bool bus_stuck(const struct bus_service *s)
+{
+	return queue_over(s, QUEUE_STUCK);
 }
 
 int bus_check_length(size_t len, const char *instead, struct cfg_error *err)
@@ -134,7 +144,8 @@ static void on_job_removed(void *userdata, const struct job *job)
 	if (job->act != ACT_START)
 		return;
 	s->started = true;
-	sd_bus_emit_properties_changed(s->bus, BUS_ROOT, BUS_MANAGER_INTERFACE, "Started", NULL);
+	if (!bus_stuck(s))
+		sd_bus_emit_properties_changed(s->bus, BUS_ROOT, BUS_MANAGER_INTERFACE, "Started", NULL);
 }
 
 static int emit_committed(struct bus_service *s, uint64_t generation, const struct changes *changes)
@@ -164,6 +175,8 @@ static void on_committed(void *userdata, uint64_t generation, const struct chang
 	struct bus_service *s = userdata;
 	bool many = changes->n > MANY_OBJECTS || bus_congested(s);
 
+	if (bus_stuck(s))
+		return;
 	if (!many)
 		model_object_committed(s, changes);
 	emit_committed(s, generation, many ? NULL : changes);

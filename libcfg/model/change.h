@@ -23,6 +23,9 @@ struct changes {
 void changes_done(struct changes *c);
 #define _cleanup_changes_ _cleanup_(changes_done)
 
+/* Appends copies; either may be NULL. */
+int changes_append(struct changes *c, const char *path, const struct object *before, const struct object *after);
+
 /* What turns a into b. merge: nothing that only a has is removed, and an attribute absent in b is left as it is in a. In both
  * modes a generated value that b leaves out is taken from a. */
 int changes_diff(const struct tree *a, const struct tree *b, bool merge, struct changes *ret);

@@ -74,6 +74,8 @@ int object_set_list(struct object *o, const struct attr_row *row, char *const *l
 const char *object_effective(const struct object *o, const struct attr_row *row);
 bool object_values_equal(const struct object *a, const struct object *b);
 
+/* An empty object outside any tree. NULL when out of memory. */
+struct object *object_new_detached(enum kind kind, const char *name);
 /* Attributes only, without children, detached (freed by object_free). */
 struct object *object_copy_shallow(const struct object *o);
 struct object *object_free(struct object *o);	/* detached ones only */

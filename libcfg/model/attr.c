@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rows mean: kinds, names, values from people and JSON into canonical text, and from there to the kernel's text and back. */
+#include "model/attr.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+#include "model/names.h"
+#include "model/rows.h"
+
+static const char *const effect_names[] = {
+	[EFFECT_NONE] = "none",
+	[EFFECT_PAUSE] = "pause",
+	[EFFECT_VANISH] = "device vanishes",
+	[EFFECT_DISCONNECT] = "disconnect",
+	[EFFECT_IDENTITY] = "identity or geometry is lost",
+	[EFFECT_RESERVATIONS] = "reservations are lost",
+	[EFFECT_DATA] = "data is lost",
+};
+_Static_assert(ARRAY_SIZE(effect_names) == EFFECT_MAX, "each effect has words");
+
+const char *effect_to_str(enum effect e)
+{
+	return effect_names[e];
+}
+
+/* ---- kinds ---- */
+
+static const struct attr_row no_rows[] = { { .name = NULL } };
+
+static struct kind_info kinds[] = {
+	[KIND_ROOT] = { KIND_ROOT, "", "configuration", KIND_MAX, .singleton = true, .rows = no_rows },
+	[KIND_NVMET] = { KIND_NVMET, "nvmet", "NVMe target", KIND_ROOT, .singleton = true, .kernel = "nvmet",
+			 .rows = rows_nvmet, .doc = "What is global to the NVMe target." },
+	[KIND_BACKEND] = { KIND_BACKEND, "backends", "backend", KIND_ROOT, .rows = rows_backend,
+			   .name_doc = "letters, digits and . _ : -, at most 64",
+			   .doc = "Something that stores blocks. Namespaces name it." },
+	[KIND_HOST] = { KIND_HOST, "hosts", "host", KIND_ROOT, .kernel = "nvmet/hosts", .rows = rows_host,
+			.name_parse = name_parse_nqn, .name_doc = "the host's NQN",
+			.doc = "An NVMe host and its authentication." },
+	[KIND_SUBSYSTEM] = { KIND_SUBSYSTEM, "subsystems", "subsystem", KIND_ROOT, .kernel = "nvmet/subsystems",
+			     .rows = rows_subsystem, .name_parse = name_parse_subsystem,
+			     .name_doc = "an NQN of at most 223 bytes",
+			     .doc = "An NVMe subsystem: namespaces, and the hosts that may see them." },
+	[KIND_NAMESPACE] = { KIND_NAMESPACE, "namespaces", "namespace", KIND_SUBSYSTEM, .kernel = "namespaces",
+			     .rows = rows_namespace, .name_parse = name_parse_nsid,
+			     .name_doc = "the NSID, 1 to 4294967294; 1 to 1024 suits every host",
+			     .doc = "A namespace: what hosts see of a backend." },
+	[KIND_PORT] = { KIND_PORT, "ports", "port", KIND_ROOT, .kernel = "nvmet/ports", .rows = rows_port,
+			.name_parse = name_parse_port, .name_doc = "the port's id, 0 to 65535",
+			.doc = "An address at which subsystems are served." },
+	[KIND_REFERRAL] = { KIND_REFERRAL, "referrals", "referral", KIND_PORT, .kernel = "referrals",
+			    .rows = rows_referral, .name_doc = "letters, digits and . _ : -, at most 64",
+			    .doc = "Another port that the discovery log of this one tells about." },
+	[KIND_ANA_GROUP] = { KIND_ANA_GROUP, "ana_groups", "ANA group", KIND_PORT, .kernel = "ana_groups",
+			     .rows = rows_ana_group, .name_parse = name_parse_ana_group,
+			     .name_doc = "the group's id, 1 to 127",
+			     .doc = "The state on one port of the namespaces of an ANA group." },
+};
+_Static_assert(ARRAY_SIZE(kinds) == KIND_MAX, "each kind has its row");
+
+static size_t count_rows(const struct attr_row *rows)
+{
+	size_t n = 0;
+
+	while (rows[n].name)
+		n++;
+	return n;
+}
+
+__attribute__((constructor)) static void count_all_rows(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		kinds[i].n_rows = count_rows(kinds[i].rows);
+}
+
+const struct kind_info *kind_info(enum kind kind)
+{
+	return &kinds[kind];
+}
+
+enum kind kind_from_collection(enum kind parent, const char *collection)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].kind != KIND_ROOT && kinds[i].parent == parent && streq(kinds[i].collection, collection))
+			return kinds[i].kind;
+	return KIND_MAX;
+}
+
+const struct attr_row *attr_find(enum kind kind, const char *name)
+{
+	attr_foreach(row, kind)
+		if (streq(row->name, name))
+			return row;
+	return NULL;
+}
+
+const struct attr_row *attr_find_file(enum kind kind, const char *file)
+{
+	attr_foreach(row, kind)
+		if (streq_ptr(row->file, file))
+			return row;
+	return NULL;
+}
+
+size_t attr_index(enum kind kind, const struct attr_row *row)
+{
+	return (size_t)(row - kinds[kind].rows);
+}
+
+bool attr_is_secret(const struct attr_row *row)
+{
+	return row->type == ATTR_SECRET;
+}
+
+bool attr_is_settable(const struct attr_row *row)
+{
+	return row->source != ATTR_DERIVED && !(row->flags & (ATTR_NO_MODEL | ATTR_TRIGGER));
+}
+
+/* ---- what a row takes, in words ---- */
+
+static void describe_words(struct strbuf *b, const struct attr_row *row)
+{
+	strbuf_add(b, "one of: ");
+	for (size_t i = 0; row->words[i]; i++)
+		strbuf_addf(b, "%s%s", i ? ", " : "", row->words[i]);
+}
+
+char *attr_describe(const struct attr_row *row)
+{
+	struct strbuf b = { 0 };
+
+	switch (row->type) {
+	case ATTR_BOOL:
+		strbuf_add(&b, "true or false");
+		break;
+	case ATTR_INT:
+		strbuf_addf(&b, "a number from %lld to %lld", (long long)row->min, (long long)row->max);
+		break;
+	case ATTR_SIZE:
+		strbuf_add(&b, "a size in bytes, or with a unit, as 10GiB");
+		break;
+	case ATTR_WORD:
+		describe_words(&b, row);
+		break;
+	case ATTR_STRING:
+		strbuf_addf(&b, "printable ASCII, %lld to %lld bytes", (long long)row->min, (long long)row->max);
+		break;
+	case ATTR_TOKEN:
+		strbuf_addf(&b, "printable ASCII without blanks, %lld to %lld bytes", (long long)row->min, (long long)row->max);
+		break;
+	case ATTR_PATH:
+		strbuf_addf(&b, "an absolute path of at most %lld bytes", (long long)row->max);
+		break;
+	case ATTR_NQN:
+		strbuf_add(&b, "an NQN");
+		break;
+	case ATTR_UUID:
+		strbuf_add(&b, "a UUID");
+		break;
+	case ATTR_NGUID:
+		strbuf_add(&b, "32 hexadecimal digits");
+		break;
+	case ATTR_VERSION:
+		strbuf_add(&b, "a version, as 1.4 or 2.0.1");
+		break;
+	case ATTR_HEX:
+		strbuf_addf(&b, "a number from 0x0 to 0x%llx", (long long)row->max);
+		break;
+	case ATTR_SECRET:
+		strbuf_add(&b, "file:NAME (below the folder of secrets) or credential:NAME");
+		break;
+	case ATTR_REF:
+		strbuf_addf(&b, "the name of a %s", kind_info(row->ref)->noun);
+		break;
+	case ATTR_REFS:
+		strbuf_addf(&b, "names of %ss", kind_info(row->ref)->noun);
+		break;
+	case ATTR_TYPE_MAX:
+		break;
+	}
+	return strbuf_steal(&b);
+}
+
+static int refuse(const struct attr_row *row, const char *text, struct cfg_error *err)
+{
+	_cleanup_free_ char *takes = attr_describe(row);
+
+	return cfg_error_set_at(err, EINVAL, NULL, row->name, "must be %s, not \"%.80s\"", takes ? takes : "something else",
+				text);
+}
+
+/* ---- typed text to canonical text ---- */
+
+static int keep(const char *text, char **ret, struct cfg_error *err)
+{
+	*ret = strdup(text);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+static int parse_bool(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	static const char *const yes[] = { "1", "true", "yes", "on" }, *const no[] = { "0", "false", "no", "off" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+		if (streq(text, yes[i]))
+			return keep("1", ret, err);
+		if (streq(text, no[i]))
+			return keep("0", ret, err);
+	}
+	return refuse(row, text, err);
+}
+
+static int parse_int(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	int64_t v;
+
+	if (text_to_i64(text, &v) < 0 || v < row->min || v > row->max)
+		return refuse(row, text, err);
+	return keep(text, ret, err);
+}
+
+static int parse_size(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	uint64_t v;
+
+	if (text_to_size(text, &v) < 0 || v < (uint64_t)row->min || v > (uint64_t)row->max)
+		return refuse(row, text, err);
+	*ret = strf("%llu", (unsigned long long)v);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+static int parse_word(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	for (size_t i = 0; row->words[i]; i++)
+		if (streq(row->words[i], text))
+			return keep(text, ret, err);
+	return refuse(row, text, err);
+}
+
+static int parse_string(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	size_t n = strlen(text);
+
+	if ((int64_t)n < row->min || (int64_t)n > row->max || !text_is_printable_ascii(text))
+		return refuse(row, text, err);
+	if (row->type == ATTR_TOKEN && strchr(text, ' '))
+		return refuse(row, text, err);
+	/* The kernel pads and trims, so a blank at either end would not come back. */
+	if (n && (text[0] == ' ' || text[n - 1] == ' '))
+		return cfg_error_set_at(err, EINVAL, NULL, row->name, "must not begin or end with a blank");
+	return keep(text, ret, err);
+}
+
+static int parse_path(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	struct strbuf b = { 0 };
+
+	if (*text != '/' || (int64_t)strlen(text) > row->max)
+		return refuse(row, text, err);
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20)
+			return cfg_error_set_at(err, EINVAL, NULL, row->name, "must not hold control characters");
+	for (const char *at = text; *at;) {
+		size_t n = strcspn(at + 1, "/");
+
+		if ((n == 1 && at[1] == '.') || (n == 2 && at[1] == '.' && at[2] == '.')) {
+			strbuf_done(&b);
+			return cfg_error_set_at(err, EINVAL, NULL, row->name, "must not hold . or .. as a part");
+		}
+		if (n)
+			strbuf_add_mem(&b, at, n + 1);
+		at += n + 1;
+	}
+	if (!b.len) {
+		strbuf_done(&b);
+		return refuse(row, text, err);
+	}
+	*ret = strbuf_steal(&b);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+static bool is_hex(char c)
+{
+	return strchr("0123456789abcdefABCDEF", c) && c;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Groups 32 digits as a UUID does, in lower case. */
+static char *group_digits(const char *digits)
+{
+	struct strbuf b = { 0 };
+
+	for (size_t i = 0; i < 32; i++) {
+		char c = lower(digits[i]);
+
+		if (i == 8 || i == 12 || i == 16 || i == 20)
+			strbuf_add(&b, "-");
+		strbuf_add_mem(&b, &c, 1);
+	}
+	return strbuf_steal(&b);
+}
+
+static int parse_uuid(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	bool zero = true;
+
+	if (strlen(text) != strlen(form))
+		return refuse(row, text, err);
+	for (size_t i = 0; form[i]; i++) {
+		if (form[i] == '-' ? text[i] != '-' : !is_hex(text[i]))
+			return refuse(row, text, err);
+		zero &= text[i] == '-' || text[i] == '0';
+	}
+	if (zero)
+		return cfg_error_set_at(err, EINVAL, NULL, row->name, "must not be all zeros");
+	*ret = strdup(text);
+	for (char *c = *ret; c && *c; c++)
+		*c = lower(*c);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+static int parse_nguid(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	char digits[33];
+	size_t n = 0;
+
+	for (const char *c = text; *c; c++) {
+		if (*c == '-' || *c == ':')
+			continue;
+		if (!is_hex(*c) || n == 32)
+			return refuse(row, text, err);
+		digits[n++] = *c;
+	}
+	digits[n] = 0;
+	if (n != 32)
+		return refuse(row, text, err);
+	if (strspn(digits, "0") == 32)
+		return cfg_error_set_at(err, EINVAL, NULL, row->name, "must not be all zeros");
+	*ret = group_digits(digits);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+/* "1.3", "1.4.0" (canonical "1.4"), each part 0..255 but the major 1..65535: the layout of the VS property, NVMe Base 3.1.4.2. */
+static int parse_version(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	uint64_t part[3] = { 0 };
+	char *at = copy;
+	size_t n = 0;
+
+	for (char *dot; at && n < 3; n++) {
+		dot = strchr(at, '.');
+		if (dot)
+			*dot = 0;
+		if (text_to_u64(at, &part[n]) < 0 || part[n] > (n ? 255 : 65535))
+			return refuse(row, text, err);
+		at = dot ? dot + 1 : NULL;
+	}
+	if (at || n < 2 || !part[0])
+		return refuse(row, text, err);
+	*ret = part[2] ? strf("%llu.%llu.%llu", (unsigned long long)part[0], (unsigned long long)part[1],
+			      (unsigned long long)part[2]) :
+			 strf("%llu.%llu", (unsigned long long)part[0], (unsigned long long)part[1]);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+/* The kernel prints six digits for an OUI and as many as needed else; the row's limit tells which. */
+static char *hex_text(const struct attr_row *row, uint64_t v)
+{
+	return row->max == 0xffffff ? strf("0x%06llx", (unsigned long long)v) : strf("0x%llx", (unsigned long long)v);
+}
+
+static int parse_hex(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	uint64_t v = 0;
+
+	if (strncmp(text, "0x", 2) == 0 || strncmp(text, "0X", 2) == 0) {
+		size_t n = strlen(text + 2);
+
+		if (!n || n > 8 || strspn(text + 2, "0123456789abcdefABCDEF") != n)
+			return refuse(row, text, err);
+		v = strtoull(text + 2, NULL, 16);
+	} else if (text_to_u64(text, &v) < 0) {
+		return refuse(row, text, err);
+	}
+	if (v < (uint64_t)row->min || v > (uint64_t)row->max)
+		return refuse(row, text, err);
+	*ret = hex_text(row, v);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+static int parse_secret(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	const char *name = strncmp(text, "file:", 5) == 0	? text + 5 :
+			   strncmp(text, "credential:", 11) == 0 ? text + 11 :
+								     NULL;
+
+	/* What was typed may be the secret itself, so it is not repeated. */
+	if (!name || !*name || strchr(name, '/') || *name == '.' || strlen(name) > 200 || !text_is_printable_ascii(name))
+		return cfg_error_set_at(err, EINVAL, NULL, row->name,
+					"must be file:NAME (a file below the folder of secrets) or credential:NAME");
+	return keep(text, ret, err);
+}
+
+int attr_parse(const struct attr_row *row, const char *text, char **ret, struct cfg_error *err)
+{
+	_cleanup_error_ struct cfg_error sub = CFG_ERROR_NULL;
+	int r;
+
+	switch (row->type) {
+	case ATTR_BOOL:
+		return parse_bool(row, text, ret, err);
+	case ATTR_INT:
+		return parse_int(row, text, ret, err);
+	case ATTR_SIZE:
+		return parse_size(row, text, ret, err);
+	case ATTR_WORD:
+		return parse_word(row, text, ret, err);
+	case ATTR_STRING:
+	case ATTR_TOKEN:
+		return parse_string(row, text, ret, err);
+	case ATTR_PATH:
+		return parse_path(row, text, ret, err);
+	case ATTR_UUID:
+		return parse_uuid(row, text, ret, err);
+	case ATTR_NGUID:
+		return parse_nguid(row, text, ret, err);
+	case ATTR_VERSION:
+		return parse_version(row, text, ret, err);
+	case ATTR_HEX:
+		return parse_hex(row, text, ret, err);
+	case ATTR_SECRET:
+		return parse_secret(row, text, ret, err);
+	case ATTR_NQN:
+		r = name_parse_nqn(text, ret, &sub);
+		break;
+	case ATTR_REF:
+	case ATTR_REFS:
+		r = name_parse(row->ref, text, ret, &sub);
+		break;
+	case ATTR_TYPE_MAX:
+	default:
+		return -EINVAL;
+	}
+	if (r < 0) {
+		cfg_error_at(&sub, NULL, row->name, NULL);
+		cfg_error_move(err, &sub);
+	}
+	return r;
+}
+
+/* ---- JSON ---- */
+
+static const char *json_type_words(struct json_object *v)
+{
+	switch (json_object_get_type(v)) {
+	case json_type_null:
+		return "null";
+	case json_type_boolean:
+		return "a boolean";
+	case json_type_int:
+	case json_type_double:
+		return "a number";
+	case json_type_object:
+		return "an object";
+	case json_type_array:
+		return "an array";
+	case json_type_string:
+	default:
+		return "a string";
+	}
+}
+
+static int wrong_type(const struct attr_row *row, struct json_object *v, const char *wanted, struct cfg_error *err)
+{
+	return cfg_error_set_at(err, EINVAL, NULL, row->name, "must be %s, not %s", wanted, json_type_words(v));
+}
+
+static int secret_from_json(const struct attr_row *row, struct json_object *v, char **ret, struct cfg_error *err)
+{
+	static const char *const words[] = { "file", "credential" };
+	struct json_object *name;
+	_cleanup_free_ char *text = NULL;
+
+	if (json_object_is_type(v, json_type_object) && json_object_object_length(v) == 1)
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+			if (json_object_object_get_ex(v, words[i], &name) && json_object_is_type(name, json_type_string)) {
+				text = strf("%s:%s", words[i], json_object_get_string(name));
+				return text ? parse_secret(row, text, ret, err) : cfg_error_oom(err);
+			}
+	return cfg_error_set_at(err, EINVAL, NULL, row->name,
+				"must be {\"file\": NAME} or {\"credential\": NAME}");
+}
+
+int attr_parse_json(const struct attr_row *row, struct json_object *v, char **ret, struct cfg_error *err)
+{
+	enum json_type type = json_object_get_type(v);
+
+	switch (row->type) {
+	case ATTR_BOOL:
+		if (type == json_type_boolean)
+			return keep(json_object_get_boolean(v) ? "1" : "0", ret, err);
+		if (type == json_type_int)
+			return parse_bool(row, json_object_get_string(v), ret, err);
+		return wrong_type(row, v, "true or false", err);
+	case ATTR_INT:
+		if (type != json_type_int)
+			return wrong_type(row, v, "a number", err);
+		break;
+	case ATTR_SIZE:
+	case ATTR_HEX:
+		if (type != json_type_int && type != json_type_string)
+			return wrong_type(row, v, "a number or a string", err);
+		break;
+	case ATTR_SECRET:
+		return secret_from_json(row, v, ret, err);
+	default:
+		if (type != json_type_string)
+			return wrong_type(row, v, "a string", err);
+	}
+	return attr_parse(row, json_object_get_string(v), ret, err);
+}
+
+struct json_object *attr_to_json(const struct attr_row *row, const char *value)
+{
+	_cleanup_free_ char *size = NULL;
+	const char *colon;
+	struct json_object *o;
+	uint64_t u;
+	int64_t i;
+
+	switch (row->type) {
+	case ATTR_BOOL:
+		return json_object_new_boolean(*value == '1');
+	case ATTR_INT:
+		return text_to_i64(value, &i) < 0 ? NULL : json_object_new_int64(i);
+	case ATTR_SIZE:
+		size = text_to_u64(value, &u) < 0 ? NULL : text_from_size(u);
+		return size ? json_object_new_string(size) : NULL;
+	case ATTR_SECRET:
+		colon = strchr(value, ':');
+		o = json_object_new_object();
+		if (o && colon) {
+			_cleanup_free_ char *word = strndup(value, (size_t)(colon - value));
+
+			if (word)
+				json_object_object_add(o, word, json_object_new_string(colon + 1));
+		}
+		return o;
+	default:
+		return json_object_new_string(value);
+	}
+}
+
+/* ---- the kernel's text ---- */
+
+static int copy_trimmed(const char *text, size_t len, char **ret)
+{
+	*ret = strndup(text, len);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int padded_from(const struct attr_row *row, const char *text, char **ret)
+{
+	size_t n = strlen(text);
+
+	while (n && text[n - 1] == ' ')
+		n--;
+	return copy_trimmed(text, n, ret);
+}
+const struct attr_codec codec_padded = { .from_kernel = padded_from };
+
+static int path_from(const struct attr_row *row, const char *text, char **ret)
+{
+	if (!*text || streq(text, "(null)")) {
+		*ret = NULL;
+		return 0;
+	}
+	return copy_trimmed(text, strlen(text), ret);
+}
+const struct attr_codec codec_path = { .from_kernel = path_from };
+
+static int lower_from(const struct attr_row *row, const char *text, char **ret)
+{
+	*ret = strdup(text);
+	for (char *c = *ret; c && *c; c++)
+		*c = lower(*c);
+	return *ret ? 0 : -ENOMEM;
+}
+const struct attr_codec codec_lower = { .from_kernel = lower_from };
+
+static int version_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return parse_version(row, text, ret, NULL);
+}
+const struct attr_codec codec_version = { .from_kernel = version_from };
+
+static int hex_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return parse_hex(row, text, ret, NULL);
+}
+const struct attr_codec codec_hex24 = { .from_kernel = hex_from };
+const struct attr_codec codec_hex = { .from_kernel = hex_from };
+
+/* A scan says "set" or "unset", never more. */
+static int secret_from(const struct attr_row *row, const char *text, char **ret)
+{
+	if (!*text || streq(text, "unset")) {
+		*ret = NULL;
+		return 0;
+	}
+	return copy_trimmed("set", 3, ret);
+}
+const struct attr_codec codec_secret = { .from_kernel = secret_from };
+
+int attr_from_kernel(const struct attr_row *row, const char *text, char **ret)
+{
+	size_t n = strcspn(text, "\n");
+	_cleanup_free_ char *line = strndup(text, n);
+
+	if (!line)
+		return -ENOMEM;
+	if (row->codec && row->codec->from_kernel)
+		return row->codec->from_kernel(row, line, ret);
+	*ret = *line ? steal_ptr(line) : NULL;
+	return 0;
+}
+
+int attr_to_kernel(const struct attr_row *row, const char *value, char **ret)
+{
+	if (row->codec && row->codec->to_kernel)
+		return row->codec->to_kernel(row, value, ret);
+	*ret = strdup(value);
+	return *ret ? 0 : -ENOMEM;
+}

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Documents: JSON into a tree with the places of everything, and back. Checks each value by its row and reports every problem; what
+ * needs other objects is validate.c's.
+ */
+#include "model/document.h"
+
+#include <errno.h>
+
+#include "base/map.h"
+#include "base/text.h"
+#include "model/names.h"
+#include "model/secret.h"
+
+struct places {
+	char *name;
+	struct map *map;	/* "PATH" or "PATH ATTR" -> struct json_place */
+};
+
+struct places *places_free(struct places *p)
+{
+	struct map_iter it = { 0 };
+
+	if (!p)
+		return NULL;
+	while (p->map && map_next(p->map, &it))
+		free(it.value);
+	map_free(p->map);
+	free(p->name);
+	free(p);
+	return NULL;
+}
+
+static struct places *places_new(const char *name)
+{
+	struct places *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->name = strdup(name);
+	p->map = map_new();
+	return p->name && p->map ? p : places_free(p);
+}
+
+static int places_put(struct places *p, const char *object, const char *attr, struct json_place place)
+{
+	_cleanup_free_ char *key = attr ? strf("%s %s", object, attr) : strdup(object);
+	struct json_place *copy = malloc(sizeof(*copy));
+
+	if (!key || !copy || map_put(p->map, key, copy) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
+	*copy = place;
+	return 0;
+}
+
+char *places_find(const struct places *p, const char *object, const char *attr)
+{
+	_cleanup_free_ char *path = strdup(object), *key = attr ? strf("%s %s", object, attr) : NULL;
+	const struct json_place *place = p && key ? map_get(p->map, key) : NULL;
+
+	while (p && path && !place) {
+		char *parent;
+
+		place = map_get(p->map, path);
+		if (place || !*path)
+			break;
+		parent = path_parent(path);
+		free(path);
+		path = parent;
+	}
+	return place ? json_place_text(p->name, *place) : NULL;
+}
+
+void places_annotate(const struct places *p, struct cfg_errors *errs)
+{
+	for (size_t i = 0; p && i < errs->n; i++) {
+		struct cfg_error *e = &errs->items[i];
+		_cleanup_free_ char *place = NULL;
+
+		if (e->place || !e->object)
+			continue;
+		place = places_find(p, e->object, e->attr);
+		cfg_error_at(e, NULL, NULL, place);
+	}
+}
+
+void document_done(struct document *d)
+{
+	tree_free(d->tree);
+	places_free(d->places);
+	for (char **s = d->inline_secrets; s && *s; s++)
+		explicit_bzero(*s, strlen(*s));
+	strv_free(d->inline_secrets);
+	*d = (struct document){ 0 };
+}
+
+/* ---- reading ---- */
+
+struct loader {
+	const char *name;		/* of the file; NULL: no places are kept */
+	struct document *d;
+	struct cfg_errors *errs;
+	bool secrets;			/* inline ones are taken */
+};
+
+__attribute__((format(printf, 5, 6)))
+static int problem(struct loader *l, struct json_object *at, const char *object, const char *attr, const char *fmt, ...)
+{
+	struct json_place place = json_place_of(at);
+	_cleanup_free_ char *where = l->name && place.line ? json_place_text(l->name, place) : NULL, *msg = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&msg, fmt, ap) < 0)
+		msg = NULL;
+	va_end(ap);
+	if (!where && l->d && l->d->places)
+		where = places_find(l->d->places, object ? object : "", NULL);
+	return cfg_errors_add(l->errs, EINVAL, object && *object ? object : NULL, attr, where, "%s", msg ? msg : "is wrong");
+}
+
+static int take_problem(struct loader *l, struct json_object *at, const char *object, const char *attr, struct cfg_error *err)
+{
+	struct json_place place = json_place_of(at);
+	_cleanup_free_ char *where = l->name && place.line ? json_place_text(l->name, place) : NULL;
+
+	cfg_error_at(err, object, attr, where);
+	return cfg_errors_take(l->errs, err);
+}
+
+/* How many letters have to be changed, up to a few: for "did you mean". */
+static size_t distance(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b), row[65];
+
+	if (n > 64 || m > 64)
+		return 64;
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t change = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			row[j] = change;
+			if (row[j] > row[j - 1] + 1)
+				row[j] = row[j - 1] + 1;
+			if (row[j] > diagonal + 1)
+				row[j] = diagonal + 1;
+		}
+	}
+	return row[m];
+}
+
+static void closer(const char *key, const char *candidate, const char **best, size_t *best_distance)
+{
+	size_t d = distance(key, candidate);
+
+	if (d < *best_distance) {
+		*best = candidate;
+		*best_distance = d;
+	}
+}
+
+static const char *nearest(enum kind kind, const char *key)
+{
+	const char *best = NULL;
+	size_t d = strlen(key) / 2 + 1;
+
+	if (d > 4)
+		d = 4;
+	attr_foreach(row, kind)
+		if (attr_is_settable(row))
+			closer(key, row->name, &best, &d);
+	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++)
+		if (kind_info(k)->parent == kind)
+			closer(key, kind_info(k)->collection, &best, &d);
+	return best;
+}
+
+static int unknown_key(struct loader *l, struct json_object *at, const struct object *o, const char *path, const char *key)
+{
+	static const char *const later[] = { "targets", "fabrics", "lu_groups" };
+	const char *near = nearest(o->kind, key);
+
+	if (o->kind == KIND_ROOT)
+		for (size_t i = 0; i < ARRAY_SIZE(later); i++)
+			if (streq(key, later[i]))
+				return problem(l, at, path, key, "SCSI targets are not supported by this version");
+	return near ? problem(l, at, path, NULL, "there is no key \"%.80s\" here; did you mean \"%s\"?", key, near) :
+		      problem(l, at, path, NULL, "there is no key \"%.80s\" here", key);
+}
+
+static int load_list(struct loader *l, struct object *o, const char *path, const struct attr_row *row, struct json_object *v)
+{
+	_cleanup_strv_ char **list = NULL;
+	int r = 0;
+
+	if (!json_object_is_type(v, json_type_array))
+		return problem(l, v, path, row->name, "must be an array of names");
+	for (size_t i = 0; i < json_object_array_length(v); i++) {
+		struct json_object *item = json_object_array_get_idx(v, i);
+		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+		_cleanup_free_ char *name = NULL;
+
+		if (!json_object_is_type(item, json_type_string))
+			r = problem(l, item ? item : v, path, row->name, "must hold names, each a string");
+		else if (attr_parse(row, json_object_get_string(item), &name, &err) < 0)
+			r = take_problem(l, item, path, row->name, &err);
+		else if (strv_contains(list, name))
+			r = problem(l, item, path, row->name, "names %s twice", name);
+		else if (strv_append(&list, name) < 0)
+			return -ENOMEM;
+	}
+	return r < 0 ? r : object_set_list(o, row, list);
+}
+
+static int load_inline_secret(struct loader *l, struct object *o, const char *path, const struct attr_row *row,
+			      struct json_object *v)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *reference = NULL;
+	const char *secret = json_object_get_string(v);
+
+	if (!l->secrets)
+		return problem(l, v, path, row->name, "must be a reference, not the secret itself");
+	if (secret_check(secret, &err) < 0)
+		return take_problem(l, v, path, row->name, &err);
+	reference = strf("inline:%zu", strv_len(l->d->inline_secrets));
+	if (!reference || strv_append(&l->d->inline_secrets, secret) < 0)
+		return -ENOMEM;
+	return object_set(o, row, reference);
+}
+
+static int load_attr(struct loader *l, struct object *o, const char *path, const struct attr_row *row, struct json_object *v)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *value = NULL;
+
+	if (l->d && l->d->places && json_place_of(v).line && places_put(l->d->places, path, row->name, json_place_of(v)) < 0)
+		return -ENOMEM;
+	/* null says "absent" in so many words. */
+	if (!v)
+		return 0;
+	if (attr_is_list(row))
+		return load_list(l, o, path, row, v);
+	if (attr_is_secret(row) && json_object_is_type(v, json_type_string))
+		return load_inline_secret(l, o, path, row, v);
+	if (attr_parse_json(row, v, &value, &err) < 0)
+		return take_problem(l, v, path, row->name, &err);
+	return object_set(o, row, value);
+}
+
+static int load_object(struct loader *l, struct object *o, const char *path, struct json_object *json);
+
+static int load_child(struct loader *l, struct object *parent, enum kind kind, const char *name, struct json_object *v,
+		      struct json_object *collection)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *canonical = NULL, *path = NULL;
+	struct object *o;
+	int r;
+
+	if (kind_info(kind)->singleton)
+		canonical = strdup("");
+	else if (name_parse(kind, name, &canonical, &err) < 0) {
+		cfg_error_wrap(&err, "the name of a %s", kind_info(kind)->noun);
+		return take_problem(l, v ? v : collection, NULL, NULL, &err);
+	}
+	r = canonical ? object_add(parent, kind, canonical, &o) : -ENOMEM;
+	if (r < 0)
+		return r;
+	path = object_path(o);
+	if (!path)
+		return -ENOMEM;
+	if (!v || !json_object_is_type(v, json_type_object))
+		return problem(l, v ? v : collection, path, NULL, "must be an object");
+	if (l->d->places && places_put(l->d->places, path, NULL, json_place_of(v)) < 0)
+		return -ENOMEM;
+	return load_object(l, o, path, v);
+}
+
+static int load_collection(struct loader *l, struct object *parent, const char *path, enum kind kind, struct json_object *v)
+{
+	int r = 0;
+
+	if (kind_info(kind)->singleton)
+		return load_child(l, parent, kind, "", v, v);
+	if (!json_object_is_type(v, json_type_object))
+		return problem(l, v, path, kind_info(kind)->collection, "must be an object with one member for each %s",
+			       kind_info(kind)->noun);
+	json_object_object_foreach(v, name, child) {
+		int k = load_child(l, parent, kind, name, child, v);
+
+		if (k == -ENOMEM)
+			return k;
+		if (k < 0)
+			r = k;
+	}
+	return r;
+}
+
+static int load_member(struct loader *l, struct object *o, const char *path, struct json_object *json, const char *key,
+		       struct json_object *v)
+{
+	const struct attr_row *row = attr_find(o->kind, key);
+	enum kind kind = kind_from_collection(o->kind, key);
+
+	if (row && attr_is_settable(row))
+		return load_attr(l, o, path, row, v);
+	if (kind != KIND_MAX && o->tree)
+		return load_collection(l, o, path, kind, v ? v : json);
+	if (row && row->source == ATTR_DERIVED && !(row->flags & ATTR_NO_MODEL))
+		return problem(l, v ? v : json, path, key, "cannot be set; it follows from other objects");
+	return unknown_key(l, v ? v : json, o, path, key);
+}
+
+static int load_object(struct loader *l, struct object *o, const char *path, struct json_object *json)
+{
+	int r = 0;
+
+	json_object_object_foreach(json, key, v) {
+		int k = load_member(l, o, path, json, key, v);
+
+		if (k == -ENOMEM)
+			return cfg_errors_add(l->errs, ENOMEM, NULL, NULL, NULL, "out of memory");
+		if (k < 0)
+			r = k;
+	}
+	return r;
+}
+
+/* "version" and what else stands at the top beside the collections; taken out of the object. */
+static int load_head(struct loader *l, struct json_object *json)
+{
+	struct json_object *v;
+	int r = 0;
+
+	if (!json_object_object_get_ex(json, "version", &v))
+		r = problem(l, json, NULL, "version", "is missing; this version reads \"version\": %d", DOCUMENT_VERSION);
+	else if (!json_object_is_type(v, json_type_int) || json_object_get_int64(v) != DOCUMENT_VERSION)
+		r = problem(l, v, NULL, "version", "must be %d", DOCUMENT_VERSION);
+	if (json_object_object_get_ex(json, "generation", &v)) {
+		if (!json_object_is_type(v, json_type_int) || json_object_get_int64(v) < 1)
+			r = problem(l, v, NULL, "generation", "must be a number from 1");
+		else
+			l->d->generation = json_object_get_uint64(v);
+	}
+	return r;
+}
+
+static bool is_head(const char *key)
+{
+	/* What a kept generation carries besides: see store/. */
+	return streq(key, "version") || streq(key, "generation") || streq(key, "saved") || streq(key, "label");
+}
+
+static int load_root(struct loader *l, struct json_object *json)
+{
+	int r = load_head(l, json);
+
+	json_object_object_foreach(json, key, v) {
+		int k = is_head(key) ? 0 : load_member(l, tree_root(l->d->tree), "", json, key, v);
+
+		if (k == -ENOMEM)
+			return cfg_errors_add(l->errs, ENOMEM, NULL, NULL, NULL, "out of memory");
+		if (k < 0)
+			r = k;
+	}
+	return r;
+}
+
+int document_parse(const char *name, const char *text, size_t len, struct document *ret, struct cfg_errors *errs)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_json_ struct json_object *json = NULL;
+	_cleanup_document_ struct document d = { 0 };
+	struct loader l = { .name = name, .d = &d, .errs = errs, .secrets = true };
+	int r = json_parse(name, text, len, &json, &err);
+
+	if (r < 0)
+		return cfg_errors_take(errs, &err);
+	if (!json_object_is_type(json, json_type_object)) {
+		_cleanup_free_ char *where = json_place_text(name, (struct json_place){ 1, 1 });
+
+		return cfg_errors_add(errs, EINVAL, NULL, NULL, where, "a document is a JSON object");
+	}
+	d.tree = tree_new();
+	d.places = places_new(name);
+	if (!d.tree || !d.places)
+		return cfg_errors_add(errs, ENOMEM, NULL, NULL, NULL, "out of memory");
+	r = load_root(&l, json);
+	if (r < 0)
+		return r;
+	*ret = d;
+	d = (struct document){ 0 };
+	return 0;
+}
+
+int object_from_json(struct object *o, struct json_object *json, struct cfg_errors *errs)
+{
+	struct loader l = { .errs = errs };
+
+	if (!json_object_is_type(json, json_type_object))
+		return problem(&l, json, NULL, NULL, "must be an object");
+	return load_object(&l, o, o->name, json);
+}
+
+/* ---- writing ---- */
+
+static struct json_object *list_to_json(char *const *list)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (; list && *list; list++)
+		json_object_array_add(array, json_object_new_string(*list));
+	return array;
+}
+
+static bool written(const struct object *o, const struct attr_row *row, unsigned flags)
+{
+	if (row->flags & (ATTR_NO_MODEL | ATTR_TRIGGER))
+		return false;
+	if (row->source == ATTR_DERIVED && !(flags & DOCUMENT_DERIVED))
+		return false;
+	if (attr_is_list(row))
+		return object_get_list(o, row) != NULL;
+	return object_get_row(o, row) || (flags & DOCUMENT_DEFAULTS && object_effective(o, row));
+}
+
+static int add_attrs(struct json_object *json, const struct object *o, unsigned flags)
+{
+	attr_foreach(row, o->kind) {
+		struct json_object *v;
+
+		if (!written(o, row, flags))
+			continue;
+		v = attr_is_list(row) ? list_to_json(object_get_list(o, row)) : attr_to_json(row, object_effective(o, row));
+		if (!v || json_object_object_add(json, row->name, v) < 0) {
+			json_object_put(v);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+struct json_object *object_to_json(const struct object *o, unsigned flags)
+{
+	struct json_object *json = json_object_new_object();
+
+	if (json && add_attrs(json, o, flags) < 0) {
+		json_object_put(json);
+		return NULL;
+	}
+	return json;
+}
+
+static int add_below(struct json_object *json, const struct object *o, unsigned flags);
+
+static int add_child(struct json_object *json, const struct object *child, unsigned flags)
+{
+	const struct kind_info *info = kind_info(child->kind);
+	struct json_object *collection = json, *o = object_to_json(child, flags);
+
+	if (!o || add_below(o, child, flags) < 0)
+		goto fail;
+	if (!info->singleton && !json_object_object_get_ex(json, info->collection, &collection)) {
+		collection = json_object_new_object();
+		if (!collection || json_object_object_add(json, info->collection, collection) < 0)
+			goto fail;
+	}
+	if (json_object_object_add(collection, info->singleton ? info->collection : child->name, o) == 0)
+		return 0;
+fail:
+	json_object_put(o);
+	return -ENOMEM;
+}
+
+static int add_below(struct json_object *json, const struct object *o, unsigned flags)
+{
+	for (size_t i = 0; i < o->n_children; i++)
+		if (add_child(json, o->children[i], flags) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* One object is shown where it stands in the whole, so that every part of a document is read in the same way. */
+static int add_one(struct json_object *json, const struct object *o, unsigned flags)
+{
+	_cleanup_free_ struct object **chain = NULL;
+	struct json_object *at = json;
+	size_t depth = 0;
+
+	for (const struct object *p = o->parent; p && p->kind != KIND_ROOT; p = p->parent) {
+		struct object **list = reallocarray(chain, depth + 1, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		chain = list;
+		chain[depth++] = (struct object *)p;
+	}
+	while (depth--) {
+		const struct kind_info *info = kind_info(chain[depth]->kind);
+		struct json_object *collection = json_object_new_object(), *inner = json_object_new_object();
+
+		if (!collection || !inner)
+			return -ENOMEM;
+		json_object_object_add(collection, chain[depth]->name, inner);
+		json_object_object_add(at, info->collection, collection);
+		at = inner;
+	}
+	return add_child(at, o, flags);
+}
+
+struct json_object *document_build(const struct tree *t, const struct object *object, uint64_t generation, unsigned flags)
+{
+	_cleanup_json_ struct json_object *json = json_object_new_object();
+
+	if (!json)
+		return NULL;
+	json_object_object_add(json, "version", json_object_new_int(DOCUMENT_VERSION));
+	if (generation)
+		json_object_object_add(json, "generation", json_object_new_uint64(generation));
+	if (object ? add_one(json, object, flags) < 0 : add_below(json, tree_root(t), flags) < 0)
+		return NULL;
+	return steal_ptr(json);
+}

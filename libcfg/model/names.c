@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What objects may be called. The kernel checks next to nothing here, and takes 1, 01 and 0x1 for three folders of one id. */
+#include "model/names.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+
+static int keep(const char *text, char **ret, struct cfg_error *err)
+{
+	*ret = strdup(text);
+	return *ret ? 0 : cfg_error_oom(err);
+}
+
+int name_parse_plain(const char *text, char **ret, struct cfg_error *err)
+{
+	size_t n = strlen(text);
+
+	if (!n || n > 64 || *text == '.' ||
+	    strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-") != n)
+		return cfg_error_set(err, EINVAL,
+				     "\"%.80s\" is no name: letters, digits and . _ : - make one, at most 64, not beginning with a dot",
+				     text);
+	return keep(text, ret, err);
+}
+
+static bool is_digits(const char *s, size_t n)
+{
+	return strspn(s, "0123456789") >= n;
+}
+
+static bool good_date(const char *s)
+{
+	int month;
+
+	if (!is_digits(s, 4) || s[4] != '-' || !is_digits(s + 5, 2))
+		return false;
+	month = (s[5] - '0') * 10 + s[6] - '0';
+	return month >= 1 && month <= 12;
+}
+
+/* "org.nvmexpress", "com.example.sub" up to the end or a colon. */
+static bool good_domain(const char *s)
+{
+	size_t n = strcspn(s, ":"), label = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = s[i];
+
+		if (c == '.') {
+			if (!label)
+				return false;
+			label = 0;
+		} else if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", c)) {
+			label++;
+		} else {
+			return false;
+		}
+	}
+	return label > 0 && (!s[n] || s[n + 1]);
+}
+
+static bool good_uuid(const char *s)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	if (strlen(s) != strlen(form))
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == '-' ? s[i] != '-' : !strchr("0123456789abcdefABCDEF", s[i]))
+			return false;
+	return true;
+}
+
+#define UUID_PREFIX "nqn.2014-08.org.nvmexpress:uuid:"
+
+int name_parse_nqn(const char *text, char **ret, struct cfg_error *err)
+{
+	size_t n = strlen(text);
+
+	if (n > NQN_MAX)
+		return cfg_error_set(err, EINVAL, "the NQN \"%.40s…\" has %zu bytes; %d are the most", text, n, NQN_MAX);
+	if (!text_is_utf8(text, n))
+		return cfg_error_set(err, EINVAL, "the NQN is not UTF-8");
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c <= ' ' || *c == '/' || *c == 0x7f)
+			return cfg_error_set(err, EINVAL,
+					     "the NQN \"%.80s\" holds a blank, a slash or a control character", text);
+	if (strncmp(text, "nqn.", 4) != 0 || !good_date(text + 4) || text[11] != '.' || !good_domain(text + 12))
+		return cfg_error_set(err, EINVAL,
+				     "\"%.80s\" is no NQN: nqn.YYYY-MM.REVERSE.DOMAIN:NAME or " UUID_PREFIX "UUID", text);
+	if (strncmp(text, UUID_PREFIX, strlen(UUID_PREFIX)) == 0 && !good_uuid(text + strlen(UUID_PREFIX)))
+		return cfg_error_set(err, EINVAL, "\"%.80s\" is no NQN: what follows uuid: is no UUID", text);
+	return keep(text, ret, err);
+}
+
+int name_parse_subsystem(const char *text, char **ret, struct cfg_error *err)
+{
+	if (streq(text, DISCOVERY_NQN))
+		return cfg_error_set(err, EINVAL, "is the NQN of the discovery subsystem, which the kernel makes itself");
+	return name_parse_nqn(text, ret, err);
+}
+
+static int parse_number(const char *what, const char *text, uint64_t min, uint64_t max, const char *why, char **ret,
+			struct cfg_error *err)
+{
+	size_t zeros = strspn(text, "0");
+	uint64_t v;
+
+	if (text_to_u64(text, &v) == 0 && v >= min && v <= max)
+		return keep(text, ret, err);
+	if (zeros && text[zeros] && strspn(text, "0123456789") == strlen(text))
+		return cfg_error_set(err, EINVAL, "\"%.40s\" is no %s: write %.40s", text, what, text + zeros);
+	return cfg_error_set(err, EINVAL, "\"%.40s\" is no %s: a decimal number from %llu to %llu%s", text, what,
+			     (unsigned long long)min, (unsigned long long)max, why);
+}
+
+int name_parse_nsid(const char *text, char **ret, struct cfg_error *err)
+{
+	return parse_number("NSID", text, 1, 0xfffffffe, "", ret, err);
+}
+
+int name_parse_port(const char *text, char **ret, struct cfg_error *err)
+{
+	return parse_number("port id", text, 0, 65535, "", ret, err);
+}
+
+int name_parse_ana_group(const char *text, char **ret, struct cfg_error *err)
+{
+	return parse_number("ANA group id", text, 1, 127, " (the kernel takes 128 for 0)", ret, err);
+}
+
+int name_parse(enum kind kind, const char *text, char **ret, struct cfg_error *err)
+{
+	const struct kind_info *info = kind_info(kind);
+
+	return info->name_parse ? info->name_parse(text, ret, err) : name_parse_plain(text, ret, err);
+}

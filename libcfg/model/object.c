@@ -1,0 +1,703 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects, paths and the tree. Children are sorted arrays: small, in order, and quick to search. The index maps strings to the
+ * objects that hold them: "@KIND/NAME" to those that refer to an object, "RESOURCE" to those that use a device, an
+ * address or an identity; object_index() alone says which strings an object holds.
+ */
+#include "model/object.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/map.h"
+#include "base/text.h"
+#include "model/names.h"
+
+struct holders {
+	struct object **items;
+	size_t n, size;
+};
+
+struct tree {
+	struct object *root;
+	struct map *index;	/* key -> struct holders */
+	size_t count;
+};
+
+/* ---- the index ---- */
+
+static int index_add(struct tree *t, const char *key, struct object *o)
+{
+	struct holders *h = map_get(t->index, key);
+
+	if (!h) {
+		h = calloc(1, sizeof(*h));
+		if (!h || map_put(t->index, key, h) < 0) {
+			free(h);
+			return -ENOMEM;
+		}
+	}
+	if (h->n == h->size) {
+		size_t size = h->size ? 2 * h->size : 1;
+		struct object **items = reallocarray(h->items, size, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		h->items = items;
+		h->size = size;
+	}
+	h->items[h->n++] = o;
+	return 0;
+}
+
+static void index_del(struct tree *t, const char *key, const struct object *o)
+{
+	struct holders *h = map_get(t->index, key);
+
+	for (size_t i = 0; h && i < h->n; i++)
+		if (h->items[i] == o) {
+			h->items[i] = h->items[--h->n];
+			break;
+		}
+	if (h && !h->n) {
+		map_del(t->index, key);
+		free(h->items);
+		free(h);
+	}
+}
+
+static int add_reference(char ***keys, enum kind kind, const char *name)
+{
+	_cleanup_free_ char *key = strf("@%s/%s", kind_info(kind)->collection, name);
+
+	return key ? strv_append(keys, key) : -ENOMEM;
+}
+
+static int add_key(char ***keys, const char *what, const char *value)
+{
+	_cleanup_free_ char *key = NULL;
+
+	if (!value || !*value)
+		return 0;
+	key = strf("%s:%s", what, value);
+	return key ? strv_append(keys, key) : -ENOMEM;
+}
+
+int object_keys(const struct object *o, char ***ret)
+{
+	_cleanup_strv_ char **keys = NULL;
+	_cleanup_free_ char *address = NULL;
+	int r = 0;
+
+	*ret = NULL;
+	switch (o->kind) {
+	case KIND_BACKEND:
+		r = add_key(&keys, "device", object_get(o, "device"));
+		if (r >= 0)
+			r = add_key(&keys, "device", object_get(o, "path"));
+		if (r >= 0)
+			r = add_key(&keys, "uuid", object_get(o, "uuid"));
+		if (r >= 0)
+			r = add_key(&keys, "nguid", object_get(o, "nguid"));
+		break;
+	case KIND_PORT:
+		/* One service on whatever address: wildcards clash with all, so the address itself is left to validation. */
+		if (!object_get(o, "trtype") || !object_get(o, "traddr"))
+			break;
+		address = strf("%s:%s", object_get(o, "trtype"), object_get(o, "trsvcid") ? object_get(o, "trsvcid") : "");
+		r = address ? add_key(&keys, "address", address) : -ENOMEM;
+		break;
+	default:
+		break;
+	}
+	if (r >= 0)
+		*ret = steal_ptr(keys);
+	return r;
+}
+
+/* Everything under which an object is found. */
+static int object_index(const struct object *o, char ***ret)
+{
+	int r = object_keys(o, ret);
+
+	attr_foreach(row, o->kind) {
+		if (r < 0)
+			break;
+		if (row->type == ATTR_REF && object_get_row(o, row))
+			r = add_reference(ret, row->ref, object_get_row(o, row));
+		if (row->type == ATTR_REFS)
+			for (char *const *n = object_get_list(o, row); r >= 0 && n && *n; n++)
+				r = add_reference(ret, row->ref, *n);
+	}
+	return r;
+}
+
+static int index_object(struct object *o, bool add)
+{
+	_cleanup_strv_ char **keys = NULL;
+	int r;
+
+	if (!o->tree || o->kind == KIND_ROOT)
+		return 0;
+	r = object_index(o, &keys);
+	for (char **k = keys; r >= 0 && k && *k; k++) {
+		if (add)
+			r = index_add(o->tree, *k, o);
+		else
+			index_del(o->tree, *k, o);
+	}
+	return r;
+}
+
+static struct users users_of(const struct tree *t, const char *key)
+{
+	const struct holders *h = map_get(t->index, key);
+
+	return h ? (struct users){ h->items, h->n } : (struct users){ 0 };
+}
+
+struct users tree_users(const struct tree *t, enum kind kind, const char *name)
+{
+	_cleanup_free_ char *key = strf("@%s/%s", kind_info(kind)->collection, name);
+
+	return key ? users_of(t, key) : (struct users){ 0 };
+}
+
+struct users tree_key_owners(const struct tree *t, const char *key)
+{
+	return users_of(t, key);
+}
+
+/* ---- objects ---- */
+
+static struct object *object_new(enum kind kind, const char *name)
+{
+	struct object *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->kind = kind;
+	o->name = strdup(name);
+	if (kind_info(kind)->n_rows)
+		o->values = calloc(kind_info(kind)->n_rows, sizeof(*o->values));
+	if (!o->name || (kind_info(kind)->n_rows && !o->values)) {
+		free(o->name);
+		free(o->values);
+		free(o);
+		return NULL;
+	}
+	return o;
+}
+
+struct object *object_new_detached(enum kind kind, const char *name)
+{
+	return object_new(kind, name);
+}
+
+static void values_clear(struct object *o)
+{
+	attr_foreach(row, o->kind) {
+		struct value *v = &o->values[attr_index(o->kind, row)];
+
+		if (attr_is_list(row))
+			v->list = strv_free(v->list);
+		else
+			v->text = (free(v->text), NULL);
+	}
+}
+
+static void object_destroy(struct object *o)
+{
+	for (size_t i = 0; i < o->n_children; i++)
+		object_destroy(o->children[i]);
+	index_object(o, false);
+	if (o->tree)
+		o->tree->count--;
+	values_clear(o);
+	free(o->children);
+	free(o->values);
+	free(o->name);
+	free(o);
+}
+
+struct object *object_free(struct object *o)
+{
+	if (!o)
+		return NULL;
+	assert(!o->tree);
+	object_destroy(o);
+	return NULL;
+}
+
+static int order(const struct object *o, enum kind kind, const char *name)
+{
+	if (o->kind != kind)
+		return o->kind < kind ? -1 : 1;
+	return text_natural_cmp(o->name, name);
+}
+
+/* Where a child is, or belongs. */
+static size_t child_slot(const struct object *parent, enum kind kind, const char *name, bool *ret_found)
+{
+	size_t low = 0, high = parent->n_children;
+
+	*ret_found = false;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = order(parent->children[mid], kind, name);
+
+		if (c == 0) {
+			*ret_found = true;
+			return mid;
+		}
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct object *object_child(const struct object *parent, enum kind kind, const char *name)
+{
+	bool found;
+	size_t i = child_slot(parent, kind, name, &found);
+
+	return found ? parent->children[i] : NULL;
+}
+
+/* First child of a kind; the empty name sorts before every other. */
+static size_t first_of(const struct object *parent, enum kind kind)
+{
+	bool found;
+
+	return child_slot(parent, kind, "", &found);
+}
+
+size_t object_count(const struct object *parent, enum kind kind)
+{
+	size_t first = first_of(parent, kind), i = first;
+	size_t low = first, high = parent->n_children;
+
+	while (low < high) {
+		i = low + (high - low) / 2;
+		if (parent->children[i]->kind <= kind)
+			low = i + 1;
+		else
+			high = i;
+	}
+	return low - first;
+}
+
+struct object *object_nth(const struct object *parent, enum kind kind, size_t i)
+{
+	size_t at = first_of(parent, kind) + i;
+
+	return at < parent->n_children && parent->children[at]->kind == kind ? parent->children[at] : NULL;
+}
+
+int object_add(struct object *parent, enum kind kind, const char *name, struct object **ret)
+{
+	struct object **children, *o;
+	bool found;
+	size_t i = child_slot(parent, kind, name, &found);
+
+	if (found)
+		return -EEXIST;
+	o = object_new(kind, name);
+	if (!o)
+		return -ENOMEM;
+	/* Powers of two, so that many children do not mean many copies. */
+	if ((parent->n_children & (parent->n_children - 1)) == 0) {
+		children = reallocarray(parent->children, parent->n_children ? 2 * parent->n_children : 1,
+					sizeof(*children));
+		if (!children) {
+			object_destroy(o);
+			return -ENOMEM;
+		}
+		parent->children = children;
+	}
+	memmove(parent->children + i + 1, parent->children + i, (parent->n_children - i) * sizeof(*parent->children));
+	parent->children[i] = o;
+	parent->n_children++;
+	o->parent = parent;
+	o->tree = parent->tree;
+	if (o->tree)
+		o->tree->count++;
+	if (ret)
+		*ret = o;
+	return 0;
+}
+
+/* The array must keep a power of two as its size: after a removal n may be one without the array being full; harmless, since
+ * reallocating to what it is then is only a copy. */
+void object_remove(struct object *o)
+{
+	struct object *parent = o->parent;
+	bool found;
+	size_t i = child_slot(parent, o->kind, o->name, &found);
+
+	assert(found);
+	memmove(parent->children + i, parent->children + i + 1, (parent->n_children - i - 1) * sizeof(*parent->children));
+	parent->n_children--;
+	object_destroy(o);
+}
+
+/* ---- values ---- */
+
+const char *object_get_row(const struct object *o, const struct attr_row *row)
+{
+	return attr_is_list(row) ? NULL : o->values[attr_index(o->kind, row)].text;
+}
+
+const char *object_get(const struct object *o, const char *attr)
+{
+	const struct attr_row *row = attr_find(o->kind, attr);
+
+	return row ? object_get_row(o, row) : NULL;
+}
+
+char *const *object_get_list(const struct object *o, const struct attr_row *row)
+{
+	return attr_is_list(row) ? o->values[attr_index(o->kind, row)].list : NULL;
+}
+
+const char *object_effective(const struct object *o, const struct attr_row *row)
+{
+	const char *v = object_get_row(o, row);
+
+	return v ? v : row->source == ATTR_CONSTANT ? row->dflt : NULL;
+}
+
+int object_set(struct object *o, const struct attr_row *row, const char *text)
+{
+	struct value *v = &o->values[attr_index(o->kind, row)];
+	char *copy = NULL;
+
+	assert(!attr_is_list(row));
+	if (streq_ptr(v->text, text))
+		return 0;
+	if (text) {
+		copy = strdup(text);
+		if (!copy)
+			return -ENOMEM;
+	}
+	index_object(o, false);
+	free(v->text);
+	v->text = copy;
+	return index_object(o, true);
+}
+
+int object_set_list(struct object *o, const struct attr_row *row, char *const *list)
+{
+	struct value *v = &o->values[attr_index(o->kind, row)];
+	char **copy = NULL;
+
+	assert(attr_is_list(row));
+	if (list && *list) {
+		copy = strv_copy(list);
+		if (!copy)
+			return -ENOMEM;
+		strv_sort_unique(copy);
+	}
+	index_object(o, false);
+	strv_free(v->list);
+	v->list = copy;
+	return index_object(o, true);
+}
+
+bool object_values_equal(const struct object *a, const struct object *b)
+{
+	attr_foreach(row, a->kind)
+		if (attr_is_list(row) ? !strv_equal(object_get_list(a, row), object_get_list(b, row)) :
+					!streq_ptr(object_get_row(a, row), object_get_row(b, row)))
+			return false;
+	return true;
+}
+
+/* Without touching the index. */
+static int copy_values(struct object *to, const struct object *from)
+{
+	attr_foreach(row, from->kind) {
+		size_t i = attr_index(from->kind, row);
+
+		if (attr_is_list(row) && from->values[i].list) {
+			to->values[i].list = strv_copy(from->values[i].list);
+			if (!to->values[i].list)
+				return -ENOMEM;
+		} else if (!attr_is_list(row) && from->values[i].text) {
+			to->values[i].text = strdup(from->values[i].text);
+			if (!to->values[i].text)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+struct object *object_copy_shallow(const struct object *o)
+{
+	_cleanup_(object_freep) struct object *copy = object_new(o->kind, o->name);
+
+	if (!copy || copy_values(copy, o) < 0)
+		return NULL;
+	return steal_ptr(copy);
+}
+
+int object_assign(struct object *to, const struct object *from)
+{
+	int r;
+
+	index_object(to, false);
+	values_clear(to);
+	r = copy_values(to, from);
+	return index_object(to, true) < 0 ? -ENOMEM : r;
+}
+
+/* ---- the tree ---- */
+
+struct tree *tree_new(void)
+{
+	struct tree *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->index = map_new();
+	t->root = object_new(KIND_ROOT, "");
+	if (!t->index || !t->root)
+		return tree_free(t);
+	t->root->tree = t;
+	t->count = 1;
+	return t;
+}
+
+struct tree *tree_free(struct tree *t)
+{
+	if (!t)
+		return NULL;
+	if (t->root)
+		object_destroy(t->root);
+	map_free(t->index);
+	free(t);
+	return NULL;
+}
+
+struct object *tree_root(const struct tree *t)
+{
+	return t->root;
+}
+
+size_t tree_count(const struct tree *t)
+{
+	return t->count - 1;
+}
+
+static int copy_below(struct object *to, const struct object *from)
+{
+	for (size_t i = 0; i < from->n_children; i++) {
+		const struct object *child = from->children[i];
+		struct object *o;
+		int r = object_add(to, child->kind, child->name, &o);
+
+		if (r >= 0)
+			r = object_assign(o, child);
+		if (r >= 0)
+			r = copy_below(o, child);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct tree *tree_copy(const struct tree *t)
+{
+	_cleanup_(tree_freep) struct tree *copy = tree_new();
+
+	if (!copy || copy_below(copy->root, t->root) < 0)
+		return NULL;
+	return steal_ptr(copy);
+}
+
+/* The next part of a path in a buffer; names hold no slash. */
+static char *next_part(char **at)
+{
+	char *part = *at, *slash;
+
+	if (!part)
+		return NULL;
+	slash = strchr(part, '/');
+	if (slash)
+		*slash++ = 0;
+	*at = slash;
+	return part;
+}
+
+struct object *tree_find(const struct tree *t, const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	struct object *o = t->root;
+	char *at = copy && *copy ? copy : NULL;
+
+	while (at && o) {
+		enum kind kind = kind_from_collection(o->kind, next_part(&at));
+		const char *name;
+
+		if (kind == KIND_MAX)
+			return NULL;
+		name = kind_info(kind)->singleton ? "" : next_part(&at);
+		o = name ? object_child(o, kind, name) : NULL;
+	}
+	return copy ? o : NULL;
+}
+
+char *path_parent(const char *path)
+{
+	const char *last = strrchr(path, '/');
+
+	while (last && last > path && *--last != '/')
+		;
+	return last && *last == '/' ? strndup(path, (size_t)(last - path)) : strdup("");
+}
+
+int tree_add(struct tree *t, const char *path, struct object **ret)
+{
+	_cleanup_free_ char *parent_path = path_parent(path);
+	struct object *parent = parent_path ? tree_find(t, parent_path) : NULL;
+	const char *rest = parent_path && *parent_path ? path + strlen(parent_path) + 1 : path;
+	_cleanup_free_ char *copy = strdup(rest);
+	char *at = copy;
+	enum kind kind;
+	const char *name;
+
+	if (!copy || !parent_path)
+		return -ENOMEM;
+	if (!parent)
+		return -ENOENT;
+	kind = kind_from_collection(parent->kind, next_part(&at));
+	if (kind == KIND_MAX)
+		return -EINVAL;
+	name = kind_info(kind)->singleton ? "" : next_part(&at);
+	return name ? object_add(parent, kind, name, ret) : -EINVAL;
+}
+
+static void add_path(struct strbuf *b, const struct object *o)
+{
+	if (o->parent && o->parent->kind != KIND_ROOT) {
+		add_path(b, o->parent);
+		strbuf_add(b, "/");
+	}
+	strbuf_add(b, kind_info(o->kind)->collection);
+	if (!kind_info(o->kind)->singleton)
+		strbuf_addf(b, "/%s", o->name);
+}
+
+char *object_path(const struct object *o)
+{
+	struct strbuf b = { 0 };
+
+	add_path(&b, o);
+	return strbuf_steal(&b);
+}
+
+char *path_to_kernel(const char *path)
+{
+	if (strncmp(path, "backends/", 9) == 0)
+		return NULL;
+	return streq(path, "nvmet") ? strdup(path) : strf("nvmet/%s", path);
+}
+
+char *object_kernel_path(const struct object *o)
+{
+	_cleanup_free_ char *path = object_path(o);
+
+	return path ? path_to_kernel(path) : NULL;
+}
+
+/* ---- paths as people write them ---- */
+
+void path_done(struct path *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(p->name); i++)
+		free(p->name[i]);
+	*p = (struct path){ 0 };
+}
+
+static const char *known_collections(enum kind parent)
+{
+	switch (parent) {
+	case KIND_ROOT:
+		return "nvmet, backends, hosts, subsystems, ports";
+	case KIND_SUBSYSTEM:
+		return "namespaces";
+	case KIND_PORT:
+		return "referrals, ana_groups";
+	default:
+		return "nothing";
+	}
+}
+
+/* One collection and name; 1: goes on, 0: the path ends. */
+static int parse_step(struct path *p, char **at, const char *text, enum kind *ret_collection, struct cfg_error *err)
+{
+	enum kind parent = p->depth ? p->kind[p->depth - 1] : KIND_ROOT;
+	const char *collection = next_part(at), *name;
+	enum kind kind = kind_from_collection(parent, collection);
+	char *canonical;
+
+	if (kind == KIND_MAX || p->depth == ARRAY_SIZE(p->kind))
+		return cfg_error_set(err, EINVAL, "%.300s: there is no %.80s%s%s; %s", text, collection,
+				     parent == KIND_ROOT ? "" : " in a ",
+				     parent == KIND_ROOT ? "" : kind_info(parent)->noun, known_collections(parent));
+	if (kind_info(kind)->singleton) {
+		canonical = strdup("");
+	} else {
+		name = next_part(at);
+		if (!name || !*name) {
+			if (!ret_collection || *at)
+				return cfg_error_set(err, EINVAL, "%.300s: the name of a %s is missing", text,
+						     kind_info(kind)->noun);
+			*ret_collection = kind;
+			return 0;
+		}
+		if (name_parse(kind, name, &canonical, err) < 0) {
+			cfg_error_wrap(err, "%.300s", text);
+			return -EINVAL;
+		}
+	}
+	if (!canonical)
+		return cfg_error_oom(err);
+	p->kind[p->depth] = kind;
+	p->name[p->depth++] = canonical;
+	return *at != NULL;
+}
+
+int path_parse(const char *text, struct path *ret, enum kind *ret_collection, struct cfg_error *err)
+{
+	_cleanup_path_ struct path p = { 0 };
+	_cleanup_free_ char *copy = strdup(text);
+	char *at = copy;
+	int r = 1;
+
+	if (!copy)
+		return cfg_error_oom(err);
+	if (ret_collection)
+		*ret_collection = KIND_MAX;
+	while (*text && r > 0)
+		r = parse_step(&p, &at, text, ret_collection, err);
+	if (r < 0)
+		return r;
+	*ret = p;
+	p = (struct path){ 0 };
+	return 0;
+}
+
+char *path_text(const struct path *p)
+{
+	struct strbuf b = { 0 };
+
+	for (unsigned i = 0; i < p->depth; i++) {
+		strbuf_addf(&b, "%s%s", i ? "/" : "", kind_info(p->kind[i])->collection);
+		if (!kind_info(p->kind[i])->singleton)
+			strbuf_addf(&b, "/%s", p->name[i]);
+	}
+	return strbuf_steal(&b);
+}

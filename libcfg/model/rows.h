@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_ROWS_H
+#define CFG_ROWS_H
+
+/* The tables and the codecs that they name; attr.c alone puts them together. */
+
+#include "model/attr.h"
+
+extern const struct attr_row rows_nvmet[], rows_backend[], rows_host[], rows_subsystem[], rows_namespace[], rows_port[],
+	rows_referral[], rows_ana_group[];
+
+extern const struct attr_codec codec_padded;	/* read back with blanks behind it */
+extern const struct attr_codec codec_path;	/* "(null)" and "" are unset */
+extern const struct attr_codec codec_lower;	/* read back in lower case */
+extern const struct attr_codec codec_version;	/* ".0" as third part is not read back */
+extern const struct attr_codec codec_hex24;	/* "0x%06x" */
+extern const struct attr_codec codec_hex;	/* "0x%x" */
+extern const struct attr_codec codec_secret;	/* written by a worker that reads the secret itself; read as set or unset */
+
+#endif

@@ -23,13 +23,13 @@ enum op_verb {
 	/* the rest of the system; path is absolute */
 	OP_LOAD_MODULE,		/* path: name of the module */
 	OP_PROBE,		/* opens the device or file as the kernel will; result: see probe text in op.c */
-	OP_CREATE_FILE,		/* value: bytes */
+	OP_CREATE_FILE,		/* value: bytes; what exists is left alone. result: "created" or "existed" */
 	OP_GROW_FILE,		/* value: bytes */
 	OP_REMOVE_FILE,
 	OP_CHECK_MOVING,	/* EBUSY when the device has I/O in flight that stands still */
 	/* reading */
 	OP_SCAN,		/* kfs path of a folder; result: scan text. OP_RECURSIVE */
-	OP_LINKS,		/* kfs path of a folder of links; result: "TARGET\n" for each */
+	OP_READLINK,		/* kfs path of a link; result: its target as kfs path */
 	OP_IN_USE,		/* value: "TRTYPE ADRFAM TRADDR TRSVCID" of a port; result: a cookie a line */
 	OP_WAIT_CHANGE,		/* value: kfs paths of folders, one a line; returns when something is made, removed or written in one of
 				 * them (inotify), or at once if one is absent. Never counts as stuck. */
@@ -74,6 +74,14 @@ int oplist_add(struct oplist *l, enum op_verb verb, unsigned flags, const char *
 	       const char *object, const char *attr);
 void oplist_done(struct oplist *l);
 #define _cleanup_oplist_ _cleanup_(oplist_done)
+
+/* Walks scan text. Starts with *at at its beginning; 1 and the entry (strings borrowed, the text is cut up), 0 at the end, -EINVAL when damaged. */
+struct scan_entry {
+	char type;		/* 'd', 'f', 'x', 's', 'l' */
+	const char *path;	/* relative; "" is the folder itself */
+	const char *value;	/* of 'f', 's'; target of 'l' */
+};
+int scan_next(char **at, struct scan_entry *ret);
 
 const char *op_verb_to_str(enum op_verb v);
 /* "mkdir nvmet/subsystems/x", "write nvmet/…/enable = 1"; never a secret. Caller frees. */

@@ -59,9 +59,13 @@ int step_after(struct step *s, const char *fmt, ...) __attribute__((format(print
 int step_gives(struct step *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int step_affects(struct step *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+enum plan_flags {
+	PLAN_EACH = 1 << 0,	/* each object on its own: nothing waits for what it does not need */
+};
+
 /* Resolves, promotes, sorts (steps are then in an order in which they could run one by one; index follows), hashes. A circle is EDEADLK,
  * and names every step in it. */
-int plan_finish(struct plan *p, struct cfg_error *err);
+int plan_finish(struct plan *p, unsigned flags, struct cfg_error *err);
 
 const char *phase_to_str(enum phase p);
 /* [{"step":0,"phase":"build","object":…,"summary":…,"effect":…,"affects":[…],"after":[indices],"operations":["mkdir …"]}, …] */

@@ -133,13 +133,15 @@ static int on_report_fd(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return sd_bus_reply_method_return(m, "h", fd);
 }
 
+/* sd-bus would ask the bus about the caller, and wait for the answer: access_check() does it. */
+#define OPEN SD_BUS_VTABLE_UNPRIVILEGED
 #define CONST SD_BUS_VTABLE_PROPERTY_CONST
 #define EMITS SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable vtable[] = {
-	SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_cancel, 0),
-	SD_BUS_METHOD_WITH_ARGS("ReportFd", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", report), on_report_fd, 0),
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, on_cancel, OPEN),
+	SD_BUS_METHOD_WITH_ARGS("ReportFd", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", report), on_report_fd, OPEN),
 	SD_BUS_PROPERTY("Id", "t", get_property, 0, CONST),
 	SD_BUS_PROPERTY("Act", "s", get_property, 0, CONST),
 	SD_BUS_PROPERTY("Caller", "s", get_property, 0, CONST),

@@ -168,7 +168,7 @@ static int get_common(sd_bus *bus, const char *path, const char *interface, cons
 }
 
 static const sd_bus_vtable common_vtable[] = {
-	SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Path", "s", get_common, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("Name", "s", get_common, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("State", "s", get_common, 0, 0),
@@ -357,7 +357,7 @@ static int kind_init(struct bus_kind *k, enum kind kind)
 	k->vtable = calloc(info->n_rows + 2, sizeof(*k->vtable));
 	if (!k->rows || !k->vtable)
 		return -ENOMEM;
-	k->vtable[0] = (sd_bus_vtable)SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED);
+	k->vtable[0] = (sd_bus_vtable)SD_BUS_VTABLE_START(0);
 	attr_foreach(row, kind) {
 		char *member;
 

@@ -26,7 +26,7 @@ struct sender {
 	pid_t pid;		/* 0: not known */
 	size_t pending;
 	sd_bus_slot *lookup;
-	sd_bus_message *waiting[PENDING_MAX];
+	sd_bus_message **waiting;
 	size_t n_waiting;
 };
 
@@ -36,6 +36,7 @@ static struct sender *sender_free(struct sender *s)
 		return NULL;
 	for (size_t i = 0; i < s->n_waiting; i++)
 		sd_bus_message_unref(s->waiting[i]);
+	free(s->waiting);
 	sd_bus_slot_unref(s->lookup);
 	free(s->name);
 	free(s);
@@ -167,6 +168,23 @@ static int ask_socket(struct sender *s, sd_bus_message *m)
 	return r;
 }
 
+static int too_many(const struct bus_service *s, sd_bus_error *error)
+{
+	return sd_bus_error_setf(error, bus_error_name(EAGAIN), "%u requests of this client are waiting already (queue_per_client)",
+				 s->settings->queue_per_client);
+}
+
+static int wait_for_identity(struct sender *s, sd_bus_message *m)
+{
+	sd_bus_message **grown = reallocarray(s->waiting, s->n_waiting + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	s->waiting = grown;
+	s->waiting[s->n_waiting++] = sd_bus_message_ref(m);
+	return 0;
+}
+
 /* 1: known; 0: asked, and the message waits. */
 static int identify(struct sender *s, sd_bus_message *m, sd_bus_error *error)
 {
@@ -178,17 +196,15 @@ static int identify(struct sender *s, sd_bus_message *m, sd_bus_error *error)
 		r = ask_socket(s, m);
 		return r < 0 ? sd_bus_error_setf(error, bus_error_name(EACCES), "the caller is not known: %s", strerror(-r)) : 1;
 	}
-	if (s->n_waiting >= PENDING_MAX)
-		return sd_bus_error_setf(error, bus_error_name(EAGAIN), "%d requests of this client are waiting already",
-					 PENDING_MAX);
+	if (s->n_waiting >= s->service->settings->queue_per_client)
+		return too_many(s->service, error);
 	if (!s->lookup)
 		r = sd_bus_call_method_async(s->service->bus, &s->lookup, "org.freedesktop.DBus", "/org/freedesktop/DBus",
 					     "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, s, "s", s->name);
 	if (r < 0)
 		return sd_bus_error_setf(error, bus_error_name(-r), "the bus cannot be asked who the caller is: %s",
 					 strerror(-r));
-	s->waiting[s->n_waiting++] = sd_bus_message_ref(m);
-	return 0;
+	return wait_for_identity(s, m) < 0 ? bus_error_oom(error) : 0;
 }
 
 int access_check(struct bus_service *s, sd_bus_message *m, enum harm harm, sd_bus_error *error)
@@ -242,9 +258,8 @@ int pending_new(struct bus_service *s, sd_bus_message *call, struct pending **re
 	struct sender *sender = sender_of(s, call);
 	struct pending *p;
 
-	if (sender && sender->pending >= PENDING_MAX)
-		return sd_bus_error_setf(error, bus_error_name(EAGAIN), "%d requests of this client are waiting already",
-					 PENDING_MAX);
+	if (sender && sender->pending >= s->settings->queue_per_client)
+		return too_many(s, error);
 	p = calloc(1, sizeof(*p));
 	if (!sender || !p) {
 		free(p);

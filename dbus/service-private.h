@@ -9,7 +9,6 @@
 #include "dbus/names.h"
 #include "dbus/service.h"
 
-#define PENDING_MAX	64	/* unanswered requests of one client */
 /* Messages that the bus has not taken: beyond the first number what can be asked for later is not signalled (progress, status, single
  * objects), beyond the second nothing is. Answers are sent always: there are no more of them than of calls. */
 #define QUEUE_MAX	4096

@@ -43,6 +43,7 @@ static int setup(void **state, const int fds[2])
 
 	assert(p);
 	p->settings.max_document_bytes = 1u << 20;
+	p->settings.queue_per_client = 64;
 	OK(sd_event_new(&p->event));
 	OK(sd_id128_randomize(&id));
 	OK(sd_bus_new(&p->server));

@@ -170,7 +170,8 @@ static void test_pending_is_bounded(void **state)
 	pair_settle(p, 0);
 	assert_int_equal(p->manager.n_jobs, 64);
 	assert_non_null(replies[64]);
-	assert_error(replies[64], "org.nvmetctl1.Error.LimitsExceeded: 64 requests of this client are waiting already");
+	assert_error(replies[64], "org.nvmetctl1.Error.LimitsExceeded: 64 requests of this client are waiting already "
+				 "(queue_per_client)");
 	for (size_t i = 0; i < 64; i++) {
 		assert_null(replies[i]);
 		stub_end(&p->manager, p->manager.jobs[i], JOB_DONE, OUTCOME_DONE, REPORT);

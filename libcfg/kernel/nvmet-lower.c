@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is wanted, in the kernel's terms; and how that compares with what the kernel has. */
+#include <errno.h>
+
+#include "base/text.h"
+#include "kernel/element.h"
+#include "kernel/nvmet.h"
+#include "kernel/nvmet-private.h"
+
+static int set(struct object *o, const char *attr, const char *value)
+{
+	return object_set(o, attr_find(o->kind, attr), value);
+}
+
+static int lower_namespace(struct object *o, const struct object *wanted, const struct tree *t, struct cfg_error *err)
+{
+	const char *name = object_get(wanted, "backend");
+	const struct object *b = name ? object_child(tree_root(t), KIND_BACKEND, name) : NULL;
+	const char *device = b ? object_get(b, "device") ? object_get(b, "device") : object_get(b, "path") : NULL;
+
+	if (!device) {
+		_cleanup_free_ char *path = object_path(wanted);
+
+		return cfg_error_set_at(err, ENOENT, path, "backend", "names no backend with a device or file");
+	}
+	if (set(o, "device_path", device) < 0 || set(o, "device_uuid", object_get(b, "uuid")) < 0 ||
+	    set(o, "device_nguid", object_get(b, "nguid")) < 0 ||
+	    set(o, "buffered_io", object_effective(b, attr_find(KIND_BACKEND, "buffered_io"))) < 0)
+		return cfg_error_oom(err);
+	return 0;
+}
+
+/* tsas and treq have defaults that follow from each other and from the transport (kernel-abi 2.7). */
+static int lower_port(struct object *o, struct cfg_error *err)
+{
+	const char *trtype = object_get(o, "trtype");
+	const char *tsas;
+
+	if (streq_ptr(trtype, "tcp") && !object_get(o, "tsas") && set(o, "tsas", "none") < 0)
+		return cfg_error_oom(err);
+	tsas = object_get(o, "tsas");
+	if (!object_get(o, "treq") &&
+	    set(o, "treq", streq_ptr(tsas, "tls1.3") ? "required" : "not specified") < 0)
+		return cfg_error_oom(err);
+	return 0;
+}
+
+static int lower_object(struct object *o, const struct object *wanted, const struct tree *t, struct cfg_error *err)
+{
+	attr_foreach(row, wanted->kind) {
+		const char *v = attr_is_list(row) ? NULL : object_effective(wanted, row);
+
+		if (v && object_set(o, row, v) < 0)
+			return cfg_error_oom(err);
+	}
+	if (wanted->kind == KIND_NAMESPACE)
+		return lower_namespace(o, wanted, t, err);
+	return wanted->kind == KIND_PORT ? lower_port(o, err) : 0;
+}
+
+int target_ensure(struct tree *t, const char *path, struct object **ret)
+{
+	struct object *o = tree_find(t, path);
+	int r;
+
+	if (!o) {
+		_cleanup_free_ char *parent = path_parent(path);
+
+		if (!parent)
+			return -ENOMEM;
+		r = *parent ? target_ensure(t, parent, &o) : 0;
+		if (r >= 0)
+			r = tree_add(t, path, &o);
+		if (r < 0)
+			return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+static int lower_edge(struct tree *target, const struct tree *wanted, const struct element *e, struct cfg_error *err)
+{
+	const struct object *holder = tree_find(wanted, e->object);
+	_cleanup_strv_ char **list = NULL;
+	struct object *o;
+
+	if (!holder || !strv_contains(object_get_list(holder, e->edge), e->name))
+		return 0;
+	if (target_ensure(target, e->object, &o) < 0)
+		return cfg_error_oom(err);
+	list = strv_copy(object_get_list(o, e->edge));
+	if (strv_append(&list, e->name) < 0 || object_set_list(o, e->edge, list) < 0)
+		return cfg_error_oom(err);
+	return 0;
+}
+
+int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **ret, struct cfg_error *err)
+{
+	_cleanup_(tree_freep) struct tree *target = tree_new();
+
+	if (!target)
+		return cfg_error_oom(err);
+	for (char **t = s->elements; t && *t; t++) {
+		_cleanup_element_ struct element e = { 0 };
+		const struct object *o;
+		struct object *to;
+		int r = element_parse(*t, &e);
+
+		if (r < 0)
+			return r == -ENOMEM ? cfg_error_oom(err) : cfg_error_set(err, EINVAL, "%s is no element", *t);
+		o = e.edge ? NULL : tree_find(wanted, e.object);
+		if (e.edge)
+			r = lower_edge(target, wanted, &e, err);
+		else if (o)
+			r = target_ensure(target, e.object, &to) < 0 ? cfg_error_oom(err) :
+								       lower_object(to, o, wanted, err);
+		if (r < 0)
+			return r;
+	}
+	*ret = steal_ptr(target);
+	return 0;
+}
+
+/* ---- comparing ---- */
+
+bool nvmet_row_differs(const struct object *target, const struct object *actual, const struct attr_row *row)
+{
+	const char *t, *a;
+
+	if (attr_is_list(row) || !row->file || row->flags & (ATTR_WRITE_ONLY | ATTR_TRIGGER))
+		return false;
+	t = object_get_row(target, row);
+	a = object_get_row(actual, row);
+	if (attr_is_secret(row))
+		return !t != !a;
+	if (!t)
+		return false;
+	if (row->flags & ATTR_SETTLES && streq_ptr(t, row->dflt))
+		return false;
+	/* A kernel without the attribute behaves by its default. */
+	if (!a)
+		return !streq_ptr(t, row->dflt);
+	return !streq(t, a);
+}
+
+void differences_done(struct differences *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		free(d->items[i].element);
+		free(d->items[i].attr);
+		free(d->items[i].wanted);
+		free(d->items[i].actual);
+	}
+	free(d->items);
+	*d = (struct differences){ 0 };
+}
+
+static int differences_add(struct differences *d, const char *element, const char *attr, const char *wanted,
+			   const char *actual)
+{
+	struct difference *items = reallocarray(d->items, d->n + 1, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	d->items = items;
+	items[d->n++] = (struct difference){
+		.element = strdup(element),
+		.attr = attr ? strdup(attr) : NULL,
+		.wanted = strdup(wanted),
+		.actual = strdup(actual),
+	};
+	return 0;
+}
+
+bool nvmet_has(const struct tree *t, const struct element *e)
+{
+	const struct object *o = tree_find(t, e->object);
+
+	return o && (!e->edge || strv_contains(object_get_list(o, e->edge), e->name));
+}
+
+static int compare_attrs(const struct object *target, const struct object *actual, const char *element,
+			 struct differences *ret)
+{
+	attr_foreach(row, target->kind) {
+		const char *t, *a;
+
+		if (!nvmet_row_differs(target, actual, row))
+			continue;
+		t = object_get_row(target, row);
+		a = object_get_row(actual, row);
+		if (differences_add(ret, element, row->name, t ? t : "unset", a ? a : "unset") < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int nvmet_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret)
+{
+	for (char **t = s->elements; t && *t; t++) {
+		_cleanup_element_ struct element e = { 0 };
+		bool wanted, there;
+		int r = element_parse(*t, &e);
+
+		if (r < 0)
+			return r;
+		if (e.kind == KIND_BACKEND || nvmet_is_permanent(&e))
+			continue;
+		wanted = nvmet_has(target, &e);
+		there = nvmet_has(actual, &e);
+		if (wanted != there)
+			r = differences_add(ret, *t, NULL, wanted ? "present" : "absent", there ? "present" : "absent");
+		else if (wanted && !e.edge)
+			r = compare_attrs(tree_find(target, e.object), tree_find(actual, e.object), *t, ret);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

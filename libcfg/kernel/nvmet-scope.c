@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a change touches in the nvmet tree, and what it has to claim for that. */
+#include <errno.h>
+
+#include "base/map.h"
+#include "base/text.h"
+#include "kernel/element.h"
+#include "kernel/nvmet.h"
+
+void scope_done(struct scope *s)
+{
+	strv_free(s->elements);
+	strv_free(s->folders);
+	*s = (struct scope){ 0 };
+}
+
+/* ---- elements ---- */
+
+void element_done(struct element *e)
+{
+	free(e->object);
+	free(e->name);
+	free(e->far);
+	*e = (struct element){ 0 };
+}
+
+char *edge_path(const char *holder, const struct attr_row *row, const char *name)
+{
+	return strf("%s/%s/%s", holder, row->file, name);
+}
+
+static enum kind kind_of_path(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	enum kind kind = KIND_ROOT;
+	char *save = NULL;
+
+	for (char *part = copy ? strtok_r(copy, "/", &save) : NULL; part; part = strtok_r(NULL, "/", &save)) {
+		kind = kind_from_collection(kind, part);
+		if (kind == KIND_MAX || (!kind_info(kind)->singleton && !strtok_r(NULL, "/", &save)))
+			return KIND_MAX;
+	}
+	return copy ? kind : KIND_MAX;
+}
+
+int element_parse(const char *text, struct element *ret)
+{
+	_cleanup_free_ char *holder = path_parent(text);
+	const char *folder, *name = strrchr(text, '/');
+	enum kind kind = holder ? kind_of_path(holder) : KIND_MAX;
+	const struct attr_row *row = NULL;
+
+	*ret = (struct element){ 0 };
+	if (!holder)
+		return -ENOMEM;
+	if (kind != KIND_MAX && kind != KIND_ROOT && name) {
+		_cleanup_free_ char *word = NULL;
+
+		folder = text + strlen(holder) + 1;
+		word = strndup(folder, (size_t)(name - folder));
+		row = word ? attr_find_file(kind, word) : NULL;
+	}
+	if (row && attr_is_list(row)) {
+		*ret = (struct element){ .edge = row, .kind = kind, .object = steal_ptr(holder), .name = strdup(name + 1),
+					 .far = strf("%s/%s", kind_info(row->ref)->collection, name + 1) };
+		return ret->name && ret->far ? 0 : -ENOMEM;
+	}
+	kind = kind_of_path(text);
+	if (kind == KIND_MAX || kind == KIND_ROOT)
+		return -EINVAL;
+	*ret = (struct element){ .kind = kind, .object = strdup(text) };
+	return ret->object ? 0 : -ENOMEM;
+}
+
+/* ---- scopes ---- */
+
+/* Sets of strings while they are gathered. */
+struct gather {
+	struct map *elements, *folders;
+	int r;
+};
+
+static int gather_init(struct gather *g)
+{
+	*g = (struct gather){ .elements = map_new(), .folders = map_new() };
+	return g->elements && g->folders ? 0 : -ENOMEM;
+}
+
+static void put(struct gather *g, struct map *m, const char *text)
+{
+	if (g->r >= 0)
+		g->r = text ? map_put(m, text, g) : -ENOMEM;
+}
+
+static int to_strv(const struct map *m, char ***ret)
+{
+	struct map_iter it = { 0 };
+	size_t n = 0;
+
+	if (!map_len(m))
+		return 0;
+	*ret = calloc(map_len(m) + 1, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	while (map_next(m, &it)) {
+		(*ret)[n] = strdup(it.key);
+		if (!(*ret)[n++])
+			return -ENOMEM;
+	}
+	strv_sort_unique(*ret);
+	return 0;
+}
+
+static int gather_end(struct gather *g, struct scope *ret)
+{
+	if (g->r >= 0)
+		g->r = to_strv(g->elements, &ret->elements);
+	if (g->r >= 0)
+		g->r = to_strv(g->folders, &ret->folders);
+	map_free(g->elements);
+	map_free(g->folders);
+	if (g->r < 0)
+		scope_done(ret);
+	return g->r;
+}
+
+static void put_edge(struct gather *g, const char *holder, const struct attr_row *row, const char *name)
+{
+	_cleanup_free_ char *edge = edge_path(holder, row, name);
+
+	put(g, g->elements, edge);
+}
+
+/* Edges that only one of the two lists has. */
+static void put_changed_edges(struct gather *g, const char *path, const struct attr_row *row, char *const *a, char *const *b)
+{
+	for (char *const *n = a; n && *n; n++)
+		if (!strv_contains(b, *n))
+			put_edge(g, path, row, *n);
+	for (char *const *n = b; n && *n; n++)
+		if (!strv_contains(a, *n))
+			put_edge(g, path, row, *n);
+}
+
+/* Edges that others hold to an object: ports to a subsystem, subsystems to a host. */
+static void put_edges_to(struct gather *g, const struct tree *t, const struct object *o)
+{
+	struct users u = tree_users(t, o->kind, o->name);
+
+	for (size_t i = 0; i < u.n; i++) {
+		_cleanup_free_ char *holder = object_path(u.items[i]);
+
+		attr_foreach(row, u.items[i]->kind)
+			if (row->type == ATTR_REFS && row->ref == o->kind && holder &&
+			    strv_contains(object_get_list(u.items[i], row), o->name))
+				put_edge(g, holder, row, o->name);
+	}
+}
+
+/* An object with all that is below it and all links from and to it. */
+static void put_whole(struct gather *g, const struct tree *t, const struct object *o)
+{
+	if (o->kind != KIND_ROOT) {
+		_cleanup_free_ char *path = object_path(o);
+
+		put(g, g->elements, path);
+		put(g, g->folders, path);
+		attr_foreach(row, o->kind)
+			if (attr_is_list(row) && path)
+				for (char *const *n = object_get_list(o, row); n && *n; n++)
+					put_edge(g, path, row, *n);
+		if (o->parent->kind == KIND_ROOT && !kind_info(o->kind)->singleton)
+			put_edges_to(g, t, o);
+	}
+	for (size_t i = 0; i < o->n_children; i++)
+		put_whole(g, t, o->children[i]);
+}
+
+static bool row_changed(const struct change *c, const struct attr_row *row)
+{
+	if (attr_is_list(row))
+		return !strv_equal(object_get_list(c->before, row), object_get_list(c->after, row));
+	return !streq_ptr(object_get_row(c->before, row), object_get_row(c->after, row));
+}
+
+/* A change that the kernel takes only on an object that is made anew, or that nothing is linked to. */
+static bool needs_whole(const struct change *c)
+{
+	if (!c->before || !c->after)
+		return false;
+	attr_foreach(row, c->after->kind)
+		if ((row->moment == ATTR_FRESH || row->moment == ATTR_UNLINKED) && row_changed(c, row))
+			return true;
+	return false;
+}
+
+static bool attrs_changed(const struct change *c)
+{
+	if (!c->before || !c->after)
+		return true;
+	attr_foreach(row, c->after->kind)
+		if (!attr_is_list(row) && row_changed(c, row))
+			return true;
+	return false;
+}
+
+static void put_change(struct gather *g, const struct tree *after, const struct change *c)
+{
+	const struct object *some = c->after ? c->after : c->before;
+	const struct object *o = tree_find(after, c->path);
+
+	if (attrs_changed(c))
+		put(g, g->elements, c->path);
+	attr_foreach(row, some->kind)
+		if (attr_is_list(row))
+			put_changed_edges(g, c->path, row, c->before ? object_get_list(c->before, row) : NULL,
+					  c->after ? object_get_list(c->after, row) : NULL);
+	if (o && needs_whole(c))
+		put_whole(g, after, o);
+	if (o && c->before && o->kind == KIND_BACKEND && attrs_changed(c)) {
+		struct users u = tree_users(after, KIND_BACKEND, o->name);
+
+		for (size_t i = 0; i < u.n; i++) {
+			_cleanup_free_ char *path = object_path(u.items[i]);
+
+			put(g, g->elements, path);
+		}
+	}
+}
+
+int nvmet_scope(const struct tree *after, const struct changes *c, struct scope *ret)
+{
+	struct gather g;
+
+	if (gather_init(&g) < 0)
+		g.r = -ENOMEM;
+	for (size_t i = 0; g.r >= 0 && i < c->n; i++)
+		put_change(&g, after, c->items[i]);
+	return gather_end(&g, ret);
+}
+
+int nvmet_scope_object(const struct tree *t, const char *path, struct scope *ret)
+{
+	const struct object *o = path ? tree_find(t, path) : tree_root(t);
+	struct gather g;
+
+	if (gather_init(&g) < 0)
+		g.r = -ENOMEM;
+	if (!path)
+		put(&g, g.folders, "");
+	else if (!o)
+		put(&g, g.elements, path);
+	if (o)
+		put_whole(&g, t, o);
+	return gather_end(&g, ret);
+}
+
+/* ---- claims ---- */
+
+/* The stronger of two claims on a key stays. */
+static void claim(struct gather *g, bool exclusive, const char *prefix, const char *key)
+{
+	_cleanup_free_ char *full = key ? strf("%s%s", prefix, key) : NULL;
+	const char *had = full ? map_get(g->elements, full) : NULL;
+
+	if (g->r < 0 || (had && *had == 'x'))
+		return;
+	g->r = full ? map_put(g->elements, full, (void *)(exclusive ? "x" : "s")) : -ENOMEM;
+}
+
+static const struct change *find_change(const struct map *by_path, const char *path)
+{
+	return map_get(by_path, path);
+}
+
+static void claim_parent(struct gather *g, const char *path)
+{
+	_cleanup_free_ char *parent = path_parent(path);
+
+	if (parent && *parent)
+		claim(g, false, "=", parent);
+}
+
+static void claim_references(struct gather *g, const struct object *o)
+{
+	attr_foreach(row, o->kind)
+		if (row->type == ATTR_REF && object_get_row(o, row)) {
+			_cleanup_free_ char *far = strf("%s/%s", kind_info(row->ref)->collection, object_get_row(o, row));
+
+			claim(g, false, "=", far);
+		}
+}
+
+static void claim_keys(struct gather *g, const struct object *o)
+{
+	_cleanup_strv_ char **keys = NULL;
+
+	if (!o)
+		return;
+	if (object_keys(o, &keys) < 0)
+		g->r = -ENOMEM;
+	for (char **k = keys; k && *k; k++)
+		claim(g, true, "", *k);
+	claim_references(g, o);
+}
+
+static void claim_element(struct gather *g, const char *text, const struct map *changes, const struct scope *s)
+{
+	_cleanup_element_ struct element e = { 0 };
+	const struct change *c;
+	bool whole;
+
+	if (element_parse(text, &e) < 0) {
+		g->r = -EINVAL;
+		return;
+	}
+	if (e.edge) {
+		claim(g, true, "", text);
+		claim(g, false, "=", e.object);
+		claim(g, false, "=", e.far);
+		return;
+	}
+	c = find_change(changes, text);
+	whole = !c || !c->before || !c->after || strv_contains(s->folders, text);
+	claim(g, whole, "=", text);
+	claim(g, true, "", text);
+	claim_parent(g, text);
+}
+
+int nvmet_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret)
+{
+	_cleanup_(map_freep) struct map *by_path = map_new();
+	struct gather g;
+	struct map_iter it = { 0 };
+
+	*ret = NULL;
+	if (gather_init(&g) < 0 || !by_path)
+		g.r = -ENOMEM;
+	for (size_t i = 0; g.r >= 0 && i < c->n; i++) {
+		g.r = map_put(by_path, c->items[i]->path, c->items[i]);
+		claim_keys(&g, c->items[i]->before);
+		claim_keys(&g, c->items[i]->after);
+	}
+	for (char **e = s->elements; g.r >= 0 && e && *e; e++)
+		claim_element(&g, *e, by_path, s);
+	*ret = g.r >= 0 ? calloc(map_len(g.elements) + 1, sizeof(**ret)) : NULL;
+	if (!*ret && g.r >= 0)
+		g.r = -ENOMEM;
+	for (size_t n = 0; g.r >= 0 && map_next(g.elements, &it); n++) {
+		(*ret)[n] = strf("%s %s", (const char *)it.value, it.key);
+		if (!(*ret)[n])
+			g.r = -ENOMEM;
+	}
+	if (*ret)
+		strv_sort_unique(*ret);
+	map_free(g.elements);
+	map_free(g.folders);
+	if (g.r < 0)
+		*ret = strv_free(*ret);
+	return g.r;
+}

@@ -290,18 +290,21 @@ struct pending *pending_free(struct pending *p)
 	return NULL;
 }
 
-void pending_reply_text(struct pending *p, const char *text, const char *instead)
+void pending_reply_text(struct pending *p, char *text, const char *instead)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
 	if (!text)
 		cfg_error_oom(&err);
-	else if (bus_check_length(strlen(text), instead, &err) >= 0)
-		sd_bus_reply_method_return(p->call, "s", text);
-	if (cfg_error_is_set(&err))
-		pending_reply_error(p, &err);
 	else
-		pending_free(p);
+		bus_check_length(strlen(text), instead, &err);
+	if (cfg_error_is_set(&err)) {
+		pending_reply_error(p, &err);
+		return;
+	}
+	bus_text_clean(text);
+	sd_bus_reply_method_return(p->call, "s", text);
+	pending_free(p);
 }
 
 void pending_reply_error(struct pending *p, const struct cfg_error *err)

@@ -100,6 +100,31 @@ int bus_outcome_exit_status(const char *outcome)
 	return FAILED;
 }
 
+static size_t char_len(unsigned char lead)
+{
+	return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+/* U+FDD0 to U+FDEF, and the last two of each plane. */
+static bool is_noncharacter(const unsigned char *c, size_t len)
+{
+	if (len == 3 && c[0] == 0xef)
+		return (c[1] == 0xb7 && c[2] >= 0x90 && c[2] <= 0xaf) || (c[1] == 0xbf && c[2] >= 0xbe);
+	return len == 4 && (c[1] & 0x0f) == 0x0f && c[2] == 0xbf && c[3] >= 0xbe;
+}
+
+void bus_text_clean(char *s)
+{
+	while (*s) {
+		size_t len = char_len((unsigned char)*s);
+
+		if (strnlen(s, len) == len && text_is_utf8(s, len) && !is_noncharacter((unsigned char *)s, len))
+			s += len;
+		else
+			*s++ = '?';
+	}
+}
+
 int bus_error_oom(sd_bus_error *e)
 {
 	return sd_bus_error_set_const(e, BUS_ERROR_PREFIX "NoMemory", "the daemon is out of memory");
@@ -111,6 +136,7 @@ int bus_error_set(sd_bus_error *e, const struct cfg_error *err)
 
 	if (!text)
 		return bus_error_oom(e);
+	bus_text_clean(text);
 	return sd_bus_error_set(e, bus_error_name(err->code), text);
 }
 
@@ -134,5 +160,6 @@ int bus_error_set_all(sd_bus_error *e, const struct cfg_errors *errs)
 	text = strbuf_steal(&b);
 	if (!text)
 		return bus_error_oom(e);
+	bus_text_clean(text);
 	return sd_bus_error_set(e, bus_error_name(errs->items[0].code), text);
 }

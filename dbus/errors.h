@@ -20,6 +20,9 @@ int bus_error_exit_status(const char *name);
 /* Exit status for the "outcome" of a report; a word that is not known counts as failed. */
 int bus_outcome_exit_status(const char *outcome);
 
+/* Replaces by '?' what a D-Bus string does not carry: bytes that are not UTF-8 (names in the kernel may be anything) and noncharacters. */
+void bus_text_clean(char *s);
+
 /* Fill e from a filled error and return the negative errno that an sd-bus handler returns. Several: one line each. */
 int bus_error_set(sd_bus_error *e, const struct cfg_error *err);
 int bus_error_oom(sd_bus_error *e);

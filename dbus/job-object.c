@@ -47,11 +47,6 @@ char *job_report_text(const struct job *job)
 
 /* ---- properties ---- */
 
-static int append_text(sd_bus_message *reply, const char *text)
-{
-	return sd_bus_message_append(reply, "s", text ? text : "");
-}
-
 static int get_property(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
 			void *userdata, sd_bus_error *error)
 {
@@ -62,28 +57,28 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 	if (streq(property, "Id"))
 		return sd_bus_message_append(reply, "t", job->id);
 	if (streq(property, "Act"))
-		return append_text(reply, act_to_str(job->act));
+		return bus_append_text(reply, act_to_str(job->act));
 	if (streq(property, "Caller"))
-		return append_text(reply, job->caller);
+		return bus_append_text(reply, job->caller);
 	if (streq(property, "State"))
-		return append_text(reply, job_state_to_str(job->state));
+		return bus_append_text(reply, job_state_to_str(job->state));
 	if (streq(property, "StepsDone"))
 		return sd_bus_message_append(reply, "t", (uint64_t)job->steps_done);
 	if (streq(property, "StepsTotal"))
 		return sd_bus_message_append(reply, "t", (uint64_t)job->steps_total);
 	if (streq(property, "Step"))
-		return append_text(reply, job->step);
+		return bus_append_text(reply, job->step);
 	if (streq(property, "WaitsFor"))
-		return append_text(reply, job->waits_for);
+		return bus_append_text(reply, job->waits_for);
 	if (streq(property, "Started"))
 		return sd_bus_message_append(reply, "t", job->started_usec);
 	if (streq(property, "Ended"))
 		return sd_bus_message_append(reply, "t", job->ended_usec);
 	if (streq(property, "Outcome"))
-		return append_text(reply, ended ? outcome_to_str(job->outcome) : "");
+		return bus_append_text(reply, ended ? outcome_to_str(job->outcome) : "");
 	if (streq(property, "Report")) {
 		text = ended ? job_report_text(job) : strdup("");
-		return text ? append_text(reply, text) : -ENOMEM;
+		return text ? bus_append_text(reply, text) : -ENOMEM;
 	}
 	return -ENOENT;
 }

@@ -106,7 +106,8 @@ static int on_job_method(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 /* ---- looking ---- */
 
-static int reply_text(sd_bus_message *m, const char *text, const char *instead, sd_bus_error *error)
+/* text is cleaned. */
+static int reply_text(sd_bus_message *m, char *text, const char *instead, sd_bus_error *error)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
@@ -114,6 +115,7 @@ static int reply_text(sd_bus_message *m, const char *text, const char *instead, 
 		return bus_error_oom(error);
 	if (bus_check_length(strlen(text), instead, &err) < 0)
 		return bus_error_set(error, &err);
+	bus_text_clean(text);
 	return sd_bus_reply_method_return(m, "s", text);
 }
 

@@ -70,9 +70,11 @@ static const char *signature(const struct attr_row *row)
 
 static int append_list(sd_bus_message *reply, char *const *list)
 {
-	char *none[] = { NULL };
+	int r = sd_bus_message_open_container(reply, 'a', "s");
 
-	return sd_bus_message_append_strv(reply, list ? (char **)list : none);
+	for (; r >= 0 && list && *list; list++)
+		r = bus_append_text(reply, *list);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 /* A secret is shown as where it is kept, and as nothing else. */
@@ -106,7 +108,7 @@ static int append_value(sd_bus_message *reply, const struct object *o, const str
 			return -EIO;
 		return sd_bus_message_append(reply, "x", i);
 	default:
-		return sd_bus_message_append(reply, "s", shown_text(row, value));
+		return bus_append_text(reply, shown_text(row, value));
 	}
 }
 
@@ -153,18 +155,18 @@ static int get_common(sd_bus *bus, const char *path, const char *interface, cons
 	const char *state, *reason = NULL;
 
 	if (streq(property, "Name"))
-		return sd_bus_message_append(reply, "s", o->name);
+		return bus_append_text(reply, o->name);
 	if (streq(property, "SetAttributes"))
 		return append_set_attributes(reply, &s->kinds[o->kind], o);
 	model_path = object_path(o);
 	if (!model_path)
 		return -ENOMEM;
 	if (streq(property, "Path"))
-		return sd_bus_message_append(reply, "s", model_path);
+		return bus_append_text(reply, model_path);
 	state = manager_object_state(s->manager, model_path, &reason);
 	if (streq(property, "State"))
 		return sd_bus_message_append(reply, "s", state);
-	return sd_bus_message_append(reply, "s", reason ? reason : "");
+	return bus_append_text(reply, reason);
 }
 
 static const sd_bus_vtable common_vtable[] = {

@@ -45,6 +45,8 @@ void bus_service_wake_at(struct bus_service *s, uint64_t usec);
 int bus_object_path(const char *path, char **ret);
 int bus_object_path_decode(const char *object_path, char **ret);
 char *bus_job_path(uint64_t id);
+/* Appends s, cleaned if need be; NULL is "". */
+int bus_append_text(sd_bus_message *m, const char *text);
 /* EFBIG for an answer that is too long for a message; instead: the method that has room for it, or NULL. */
 int bus_check_length(size_t len, const char *instead, struct cfg_error *err);
 
@@ -73,7 +75,7 @@ int pending_new(struct bus_service *s, sd_bus_message *call, struct pending **re
 struct pending *pending_free(struct pending *p);
 CFG_DEFINE_CLEANUP(struct pending *, pending_free);
 /* Each answers and frees. */
-void pending_reply_text(struct pending *p, const char *text, const char *instead);
+void pending_reply_text(struct pending *p, char *text, const char *instead);	/* text is cleaned */
 void pending_reply_error(struct pending *p, const struct cfg_error *err);
 
 /* memfd.c */

@@ -87,6 +87,16 @@ char *bus_job_path(uint64_t id)
 	return strf(BUS_JOB_PREFIX "/%llu", (unsigned long long)id);
 }
 
+int bus_append_text(sd_bus_message *m, const char *text)
+{
+	_cleanup_free_ char *copy = strdup(text ? text : "");
+
+	if (!copy)
+		return -ENOMEM;
+	bus_text_clean(copy);
+	return sd_bus_message_append(m, "s", copy);
+}
+
 /* ---- what is held back ---- */
 
 static void emit_status(struct bus_service *s, uint64_t now)
@@ -159,7 +169,7 @@ static int emit_committed(struct bus_service *s, uint64_t generation, const stru
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'a', "s");
 	for (size_t i = 0; r >= 0 && changes && i < changes->n; i++)
-		r = sd_bus_message_append(m, "s", changes->items[i]->path);
+		r = bus_append_text(m, changes->items[i]->path);
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
 	if (r >= 0)

@@ -586,6 +586,40 @@ static void test_error_table(void **state)
 	assert_int_equal(bus_outcome_exit_status("?"), 1);
 }
 
+static void assert_clean(const char *text, const char *expected)
+{
+	_cleanup_free_ char *copy = strdup(text);
+
+	bus_text_clean(copy);
+	assert_string_equal(copy, expected);
+}
+
+static void test_text_clean(void **state)
+{
+	assert_clean("", "");
+	assert_clean("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z", "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z");
+	assert_clean("a\xffz", "a?z");
+	assert_clean("a\xc3", "a?");
+	assert_clean("\xed\xa0\x80", "???");		/* a surrogate */
+	assert_clean("\xef\xbf\xbf" "b", "???b");	/* U+FFFF */
+	assert_clean("\xef\xb7\x90", "???");		/* U+FDD0 */
+	assert_clean("\xef\xbf\xbd", "\xef\xbf\xbd");	/* U+FFFD */
+	assert_clean("\xf0\x9f\xbf\xbe", "????");		/* U+1FFFE */
+	assert_clean("\xf0\x9f\xbe\xbe", "\xf0\x9f\xbe\xbe");
+}
+
+/* An error text may quote what no D-Bus string can hold; the caller gets its answer all the same. */
+static void test_answer_with_noncharacter(void **state)
+{
+	struct pair *p = *state;
+	int fd = memfd_with("{\"version\":1,\"\\uffff\":1}", 24, SEALS);
+	sd_bus_message *reply = call(p, "ApplyFd", "ha{sv}", fd, 0);
+
+	assert_true(strncmp(pair_error(reply), INVALID "document:1:", strlen(INVALID "document:1:")) == 0);
+	sd_bus_message_unref(reply);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, pair_setup, pair_teardown)
 
 int main(void)
@@ -617,6 +651,8 @@ int main(void)
 		TEST(test_lists),
 		TEST(test_verify_is_shared),
 		TEST(test_save),
+		TEST(test_answer_with_noncharacter),
+		cmocka_unit_test(test_text_clean),
 		cmocka_unit_test(test_error_table),
 	};
 

@@ -58,14 +58,11 @@ int bus_object_path(const char *path, char **ret)
 	return 0;
 }
 
-int bus_object_path_decode(const char *object_path, char **ret)
+static int decode_parts(const char *at, char **ret)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
-	const char *at = object_path;
 
-	if (strncmp(at, BUS_OBJECT_PREFIX "/", strlen(BUS_OBJECT_PREFIX "/")) != 0)
-		return -EINVAL;
-	for (at += strlen(BUS_OBJECT_PREFIX); *at;) {
+	while (*at) {
 		size_t n = strcspn(at + 1, "/");
 		_cleanup_free_ char *one = strndup(at, n + 1), *part = NULL;
 		int r;
@@ -80,6 +77,25 @@ int bus_object_path_decode(const char *object_path, char **ret)
 	}
 	*ret = strbuf_steal(&b);
 	return *ret ? 0 : -ENOMEM;
+}
+
+int bus_object_path_decode(const char *object_path, char **ret)
+{
+	_cleanup_free_ char *path = NULL, *again = NULL;
+	int r;
+
+	if (strncmp(object_path, BUS_OBJECT_PREFIX "/", strlen(BUS_OBJECT_PREFIX "/")) != 0)
+		return -EINVAL;
+	r = decode_parts(object_path + strlen(BUS_OBJECT_PREFIX), &path);
+	if (r >= 0)
+		r = bus_object_path(path, &again);
+	if (r < 0)
+		return r;
+	/* Bytes may be escaped without need: then one object would have several paths. */
+	if (!streq(again, object_path))
+		return -EINVAL;
+	*ret = steal_ptr(path);
+	return 0;
 }
 
 char *bus_job_path(uint64_t id)

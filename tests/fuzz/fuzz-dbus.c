@@ -127,13 +127,13 @@ static sd_bus *make_bus(void)
 
 static void try_path(struct input *in)
 {
-	_cleanup_free_ char *encoded = NULL, *decoded = NULL, *again = NULL;
+	_cleanup_free_ char *encoded = NULL, *decoded = NULL;
+	const char *path = next_text(in);
 
-	if (bus_object_path_decode(next_text(in), &decoded) < 0)
+	if (sd_bus_object_path_is_valid(path) <= 0 || bus_object_path_decode(path, &decoded) < 0)
 		return;
 	assert(bus_object_path(decoded, &encoded) >= 0);
-	assert(bus_object_path_decode(encoded, &again) >= 0);
-	assert(streq(again, decoded));
+	assert(streq(encoded, path));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

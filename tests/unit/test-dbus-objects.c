@@ -181,8 +181,11 @@ static void test_state(void **state)
 static void test_absent(void **state)
 {
 	static const char *const paths[] = { PORT, "/org/nvmetctl1/obj", "/org/nvmetctl1/obj/ports", "/org/nvmetctl1/obj/ports/_3",
-					     "/org/nvmetctl1/obj/ports/_31/x", "/org/nvmetctl1/obj/prots/_31" };
+					     "/org/nvmetctl1/obj/ports/_31/x", "/org/nvmetctl1/obj/prots/_31",
+					     "/org/nvmetctl1/obj/ports_2f2", "/org/nvmetctl1/obj/_70orts/_32" };
 	struct pair *p = *state;
+
+	add(p, "ports/2");
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		_cleanup_free_ char *text = property(p, paths[i], BUS_OBJECT_INTERFACE, "Path");

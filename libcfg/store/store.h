@@ -28,12 +28,14 @@ struct loaded {
 void loaded_done(struct loaded *l);
 
 /* Snapshot plus journal. What does not parse is set aside (renamed "….bad-TIME"), the newest good state is used (an older
- * generation if need be), and shouts says so. A torn last record of the journal is dropped silently if its checksum is missing or
- * wrong and nothing follows; a bad record in the middle is shouted. Returns negative only when nothing can be read for
- * reasons that lie outside (permission, I/O error), never for content. */
+ * generation if need be) and written as a new snapshot, and shouts says so. A torn last record of the journal is cut off silently if
+ * its checksum is missing or wrong and nothing follows. A bad record in the middle is shouted, and those behind it are applied:
+ * each object is in the newest state that can be read. Returns negative only when something cannot be read for reasons that lie
+ * outside (permission, I/O error), never for content. */
 int store_load(const struct store_paths *p, struct loaded *ret, struct cfg_error *err);
 
-/* One journal line, newline included: checksum, generation, time, what kind of act ("set", "apply", …), changes. Caller frees. */
+/* One journal line, newline included: checksum, generation, time, what kind of act ("set", "apply", …), changes. Caller frees. -EFBIG, as
+ * for the texts below: it would be more than can be read back (JSON_MAX_BYTES). */
 int store_journal_line(uint64_t generation, time_t when, const char *act, const struct changes *c, char **ret, size_t *ret_len);
 /* Paths; caller frees. */
 char *store_path_snapshot(const struct store_paths *p);
@@ -62,7 +64,7 @@ int store_generation_load(const struct store_paths *p, uint64_t number, struct d
  * struct ledger, on tmpfs a file of lines; each mutation returns the line that is to be appended before the kernel call it is about.
  */
 struct ledger;
-struct ledger *ledger_new(void);
+struct ledger *ledger_new(void);	/* NULL when out of memory */
 struct ledger *ledger_free(struct ledger *l);
 CFG_DEFINE_CLEANUP(struct ledger *, ledger_free);
 /* Replays a file's text; damage is skipped and counted in *ret_bad. */
@@ -81,8 +83,11 @@ bool ledger_owns(const struct ledger *l, const char *element);	/* in flight or o
 bool ledger_marked(const struct ledger *l, const char *element);
 struct debt { const char *element, *reason; };	/* borrowed */
 int ledger_debts(const struct ledger *l, struct debt **ret, size_t *ret_n);	/* array is the caller's */
-/* Elements of transactions that never ended (after a crash); borrowed strings, caller frees the array. */
+/* Elements of an earlier daemon's transactions that never ended (after a crash): owned, until ledger_settle(). Borrowed strings, caller
+ * frees the array. */
 int ledger_unfinished(const struct ledger *l, const char ***ret, size_t *ret_n);
+/* They have been dealt with: what is still there of them is wanted or a debt. */
+int ledger_settle(struct ledger *l, struct strbuf *line);
 /* The whole, compact, for replacing the file. */
 int ledger_text(const struct ledger *l, char **ret, size_t *ret_len);
 

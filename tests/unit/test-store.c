@@ -1,0 +1,1002 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading: what was committed is there again, after any cut, damage or absence that a disk or a person can bring about. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "store/store-private.h"
+
+#define NQN "nqn.2026-11.org.example:"
+
+/* ---- a folder for each test ---- */
+
+struct box {
+	char *top, *config, *state, *snapshot, *journal, *generations;
+	struct store_paths p;
+};
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int box_new(void **state)
+{
+	struct box *b = calloc(1, sizeof(*b));
+	/* In memory where there is such a place: every cut at every byte means thousands of fsyncs. */
+	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+
+	b->top = strf("%s/nvmetctl-store-XXXXXX", base);
+	assert_non_null(mkdtemp(b->top));
+	assert_int_equal(chmod(b->top, 0755), 0);
+	b->config = strf("%s/etc", b->top);
+	b->state = strf("%s/var", b->top);
+	b->generations = strf("%s/generations", b->state);
+	assert_int_equal(file_make_dirs(b->config, 0755, NULL), 0);
+	assert_int_equal(file_make_dirs(b->generations, 0755, NULL), 0);
+	b->p = (struct store_paths){ b->config, b->state, b->top };
+	b->snapshot = store_path_snapshot(&b->p);
+	b->journal = store_path_journal(&b->p);
+	*state = b;
+	return 0;
+}
+
+static int box_free(void **state)
+{
+	struct box *b = *state;
+
+	nftw(b->top, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	free(b->top);
+	free(b->config);
+	free(b->state);
+	free(b->generations);
+	free(b->snapshot);
+	free(b->journal);
+	free(b);
+	return 0;
+}
+
+static void put(const char *path, const char *text, size_t len)
+{
+	_cleanup_fclose_ FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+}
+
+static void put_text(const char *path, const char *text)
+{
+	put(path, text, strlen(text));
+}
+
+static size_t count_aside(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while ((e = readdir(dir)))
+		n += strstr(e->d_name, ".bad-") != NULL;
+	closedir(dir);
+	return n;
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+/* ---- trees and histories ---- */
+
+static char *text_of(const struct tree *t)
+{
+	_cleanup_json_ struct json_object *json = document_build(t, NULL, 0, 0);
+
+	assert_non_null(json);
+	return json_print(json);
+}
+
+static void set(struct tree *t, const char *path, const char *attr, const char *value)
+{
+	struct object *o = tree_find(t, path);
+	const struct attr_row *row;
+
+	if (!o)
+		assert_int_equal(tree_add(t, path, &o), 0);
+	if (!attr)
+		return;
+	row = attr_find(o->kind, attr);
+	assert_non_null(row);
+	assert_int_equal(object_set(o, row, value), 0);
+}
+
+static void set_list(struct tree *t, const char *path, const char *attr, const char *name)
+{
+	struct object *o = tree_find(t, path);
+	_cleanup_strv_ char **list = NULL;
+
+	if (name)
+		assert_int_equal(strv_append(&list, name), 0);
+	assert_int_equal(object_set_list(o, attr_find(o->kind, attr), list), 0);
+}
+
+/* Some change of a small world in which names come back again and again. */
+static void mutate(struct tree *t)
+{
+	_cleanup_free_ char *host = strf("hosts/" NQN "h%ld", random() % 3);
+	_cleanup_free_ char *subsystem = strf("subsystems/" NQN "s%ld", random() % 3);
+	_cleanup_free_ char *namespace = strf("%s/namespaces/%ld", subsystem, random() % 3 + 1);
+	_cleanup_free_ char *backend = strf("backends/b%ld", random() % 3);
+	_cleanup_free_ char *device = strf("/dev/vd%c", 'a' + (char)(random() % 26));
+	_cleanup_free_ char *port = strf("ports/%ld", random() % 3 + 1);
+
+	switch (random() % 9) {
+	case 0:
+		set(t, host, NULL, NULL);
+		break;
+	case 1:
+		set(t, subsystem, "serial", random() % 2 ? "0123456789abcdef" : "s");
+		break;
+	case 2:
+		if (tree_find(t, subsystem))
+			set_list(t, subsystem, "allowed_hosts", random() % 2 ? strchr(host, '/') + 1 : NULL);
+		break;
+	case 3:
+		set(t, backend, "type", "block");
+		set(t, backend, "device", device);
+		break;
+	case 4:
+		if (tree_find(t, subsystem))
+			set(t, namespace, "backend", strchr(backend, '/') + 1);
+		break;
+	case 5:
+		set(t, port, "traddr", random() % 2 ? "192.0.2.1" : "192.0.2.2");
+		break;
+	case 6:
+		if (tree_find(t, port))
+			set_list(t, port, "subsystems", random() % 2 ? strchr(subsystem, '/') + 1 : NULL);
+		break;
+	default: {
+		struct object *root = tree_root(t);
+
+		if (root->n_children)
+			object_remove(root->children[(size_t)random() % root->n_children]);
+	}
+	}
+}
+
+/* Commits and the states that they lead to; state 0 is the empty tree. */
+#define HISTORY_MAX 64
+
+struct history {
+	size_t n;
+	char *line[HISTORY_MAX + 1];		/* journal record that leads to state i */
+	size_t len[HISTORY_MAX + 1];
+	struct tree *tree[HISTORY_MAX + 1];
+	char *text[HISTORY_MAX + 1];
+};
+
+static void history_add(struct history *h, struct tree *next /* taken over */)
+{
+	_cleanup_changes_ struct changes c = { 0 };
+	size_t i = ++h->n;
+
+	assert_true(i <= HISTORY_MAX);
+	assert_int_equal(changes_diff(h->tree[i - 1], next, false, &c), 0);
+	assert_int_equal(store_journal_line(i, 1764000000, "set", &c, &h->line[i], &h->len[i]), 0);
+	h->tree[i] = next;
+	h->text[i] = text_of(next);
+}
+
+static void history_begin(struct history *h)
+{
+	*h = (struct history){ .tree[0] = tree_new() };
+	h->text[0] = text_of(h->tree[0]);
+}
+
+static void history_random(struct history *h, size_t n)
+{
+	history_begin(h);
+	while (h->n < n) {
+		struct tree *next = tree_copy(h->tree[h->n]);
+
+		for (long k = random() % 4; k >= 0; k--)
+			mutate(next);
+		history_add(h, next);
+	}
+}
+
+/* Each commit makes one host, and nothing depends on another. */
+static void history_hosts(struct history *h, size_t n)
+{
+	history_begin(h);
+	while (h->n < n) {
+		struct tree *next = tree_copy(h->tree[h->n]);
+		_cleanup_free_ char *path = strf("hosts/" NQN "h%zu", h->n + 1);
+
+		set(next, path, NULL, NULL);
+		history_add(h, next);
+	}
+}
+
+static void history_done(struct history *h)
+{
+	for (size_t i = 0; i <= h->n; i++) {
+		free(h->line[i]);
+		free(h->text[i]);
+		tree_free(h->tree[i]);
+	}
+}
+#define _cleanup_history_ _cleanup_(history_done)
+
+static void put_journal(const struct box *b, const struct history *h, size_t first, size_t last)
+{
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+
+	for (size_t i = first; i <= last; i++)
+		strbuf_add_mem(&text, h->line[i], h->len[i]);
+	put(b->journal, text.s ? text.s : "", text.len);
+}
+
+static void put_snapshot(const struct box *b, const struct history *h, size_t i)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	assert_int_equal(store_snapshot_text(h->tree[i], i, &text, &len), 0);
+	put(b->snapshot, text, len);
+}
+
+static void put_generation(const struct box *b, const struct history *h, size_t i, const char *label)
+{
+	_cleanup_free_ char *text = NULL, *path = store_path_generation(&b->p, i);
+	size_t len;
+
+	assert_int_equal(store_generation_text(h->tree[i], i, 1764000000 + (time_t)i, label, &text, &len), 0);
+	put(path, text, len);
+}
+
+/* ---- looking at what was loaded ---- */
+
+static void load(const struct box *b, struct loaded *l)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+	*l = (struct loaded){ 0 };
+	if (store_load(&b->p, l, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void assert_tree(const struct tree *t, const char *expected)
+{
+	_cleanup_free_ char *text = text_of(t);
+
+	assert_string_equal(text, expected);
+}
+
+static void assert_no_shouts(const struct loaded *l)
+{
+	for (size_t i = 0; i < l->shouts.n; i++) {
+		_cleanup_free_ char *text = cfg_error_text(&l->shouts.items[i]);
+
+		print_error("%s\n", text);
+	}
+	assert_int_equal(l->shouts.total, 0);
+}
+
+static bool shouts_of(const struct loaded *l, const char *needle)
+{
+	for (size_t i = 0; i < l->shouts.n; i++) {
+		_cleanup_free_ char *text = cfg_error_text(&l->shouts.items[i]);
+
+		if (strstr(text, needle))
+			return true;
+	}
+	return false;
+}
+
+static void assert_shouts(const struct loaded *l, const char *needle)
+{
+	if (shouts_of(l, needle))
+		return;
+	for (size_t i = 0; i < l->shouts.n; i++) {
+		_cleanup_free_ char *text = cfg_error_text(&l->shouts.items[i]);
+
+		print_error("%s\n", text);
+	}
+	fail_msg("no shout holds \"%s\"", needle);
+}
+
+/* Loads and compares; nothing to complain of. */
+static void assert_loads(const struct box *b, const char *expected, uint64_t generation)
+{
+	_cleanup_(loaded_done) struct loaded l;
+
+	load(b, &l);
+	assert_no_shouts(&l);
+	assert_int_equal(l.generation, generation);
+	assert_tree(l.tree, expected);
+}
+
+/* ---- sound files ---- */
+
+static void test_new_machine(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+
+	assert_int_equal(rmdir(b->generations), 0);
+	load(b, &l);
+	assert_no_shouts(&l);
+	assert_int_equal(l.generation, 0);
+	assert_int_equal(tree_count(l.tree), 0);
+	assert_false(exists(b->snapshot) || exists(b->journal));
+}
+
+static void test_any_history_loads_from_any_fold(void **state)
+{
+	const struct box *b = *state;
+
+	srandom(2011);
+	for (int round = 0; round < 20; round++) {
+		_cleanup_history_ struct history h;
+
+		history_random(&h, 30);
+		put_journal(b, &h, 1, h.n);
+		assert_loads(b, h.text[h.n], h.n);
+		for (size_t fold = 1; fold <= h.n; fold += 7) {
+			put_snapshot(b, &h, fold);
+			/* Between the two writes of a fold the journal is older than the snapshot. */
+			put_journal(b, &h, 1, h.n);
+			assert_loads(b, h.text[h.n], h.n);
+			put_journal(b, &h, fold + 1, h.n);
+			assert_loads(b, h.text[h.n], h.n);
+		}
+		unlink(b->snapshot);
+	}
+}
+
+static void test_sound_files_are_left_alone(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+	struct stat snapshot[2], journal[2];
+
+	history_hosts(&h, 6);
+	put_snapshot(b, &h, 3);
+	put_journal(b, &h, 1, 6);
+	stat(b->snapshot, &snapshot[0]);
+	stat(b->journal, &journal[0]);
+	assert_loads(b, h.text[6], 6);
+	stat(b->snapshot, &snapshot[1]);
+	stat(b->journal, &journal[1]);
+	assert_int_equal(snapshot[0].st_ino, snapshot[1].st_ino);
+	assert_memory_equal(&snapshot[0].st_mtim, &snapshot[1].st_mtim, sizeof(struct timespec));
+	assert_int_equal(journal[0].st_ino, journal[1].st_ino);
+	assert_memory_equal(&journal[0].st_mtim, &journal[1].st_mtim, sizeof(struct timespec));
+}
+
+static void test_duplicate_records(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+
+	history_hosts(&h, 3);
+	for (size_t i = 1; i <= 3; i++) {
+		strbuf_add_mem(&text, h.line[i], h.len[i]);
+		strbuf_add_mem(&text, h.line[i], h.len[i]);
+	}
+	put(b->journal, text.s, text.len);
+	assert_loads(b, h.text[3], 3);
+}
+
+static void test_one_generation_twice(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h, other;
+
+	history_hosts(&h, 3);
+	history_random(&other, 3);
+	put_journal(b, &h, 1, 3);
+	assert_int_equal(file_append(b->journal, other.line[3], other.len[3], 0600, NULL), 0);
+	assert_int_equal(file_append(b->journal, other.line[2], other.len[2], 0600, NULL), 0);
+	load(b, &l);
+	assert_shouts(&l, "generation 3 is not newer than 3");
+	assert_shouts(&l, "generation 2 is not newer than 3");
+	assert_tree(l.tree, h.text[3]);
+	assert_int_equal(l.generation, 3);
+}
+
+static void test_gaps_mean_nothing(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+
+	/* Number 2 was given to a commit that could not be written; its host was made again by 3. */
+	history_hosts(&h, 4);
+	strbuf_add_mem(&text, h.line[1], h.len[1]);
+	strbuf_add_mem(&text, h.line[3], h.len[3]);
+	strbuf_add_mem(&text, h.line[4], h.len[4]);
+	put(b->journal, text.s, text.len);
+	set(h.tree[1], "hosts/" NQN "h3", NULL, NULL);
+	set(h.tree[1], "hosts/" NQN "h4", NULL, NULL);
+	free(h.text[1]);
+	h.text[1] = text_of(h.tree[1]);
+	assert_loads(b, h.text[1], 4);
+}
+
+/* ---- cuts ---- */
+
+static void check_cut(const struct box *b, const struct history *h, const char *text, size_t cut, size_t commits)
+{
+	_cleanup_(loaded_done) struct loaded next;
+	_cleanup_changes_ struct changes c = { 0 };
+	_cleanup_(tree_freep) struct tree *more = NULL;
+	_cleanup_free_ char *line = NULL, *expected = NULL;
+	size_t len;
+
+	put(b->journal, text, cut);
+	assert_loads(b, h->text[commits], commits);
+	/* What is committed next must not be lost with the torn record. */
+	more = tree_copy(h->tree[commits]);
+	set(more, "hosts/" NQN "after-the-crash", NULL, NULL);
+	expected = text_of(more);
+	assert_int_equal(changes_diff(h->tree[commits], more, false, &c), 0);
+	assert_int_equal(store_journal_line(commits + 1, 1764000000, "set", &c, &line, &len), 0);
+	assert_int_equal(file_append(b->journal, line, len, 0600, NULL), 0);
+	load(b, &next);
+	assert_no_shouts(&next);
+	assert_int_equal(next.generation, commits + 1);
+	assert_tree(next.tree, expected);
+}
+
+static void test_cut_at_every_byte(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+	size_t cut = 0;
+
+	srandom(8);
+	history_random(&h, 10);
+	for (size_t i = 1; i <= h.n; i++)
+		strbuf_add_mem(&text, h.line[i], h.len[i]);
+	for (size_t i = 1; i <= h.n; i++)
+		for (size_t end = cut + h.len[i]; cut < end; cut++)
+			check_cut(b, &h, text.s, cut, i - 1);
+	check_cut(b, &h, text.s, cut, h.n);
+	assert_int_equal(count_aside(b->state), 0);
+}
+
+/* The file has grown and the data has not come: zeros, with or without something behind. */
+static void test_zeros_at_the_end(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+	static const char zeros[4096];
+
+	history_hosts(&h, 3);
+	put_journal(b, &h, 1, 3);
+	assert_int_equal(file_append(b->journal, zeros, sizeof(zeros), 0600, NULL), 0);
+	assert_loads(b, h.text[3], 3);
+	assert_int_equal(file_append(b->journal, "00000000 {}\n", 12, 0600, NULL), 0);
+	assert_loads(b, h.text[3], 3);
+	assert_int_equal(count_aside(b->state), 0);
+}
+
+/* ---- damage in the middle ---- */
+
+static char *without(const struct history *h, size_t left_out)
+{
+	_cleanup_(tree_freep) struct tree *t = tree_new();
+
+	for (size_t i = 1; i <= h->n; i++) {
+		_cleanup_free_ char *path = strf("hosts/" NQN "h%zu", i);
+
+		if (i != left_out)
+			set(t, path, NULL, NULL);
+	}
+	return text_of(t);
+}
+
+static void test_a_flipped_bit_costs_one_commit(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+	size_t at = 0;
+
+	history_hosts(&h, 4);
+	for (size_t i = 1; i <= h.n; i++)
+		strbuf_add_mem(&text, h.line[i], h.len[i]);
+	for (size_t i = 1; i < h.n; i++) {
+		_cleanup_free_ char *expected = without(&h, i);
+
+		/* Not the newline at its end: that one makes one damaged record of two. */
+		for (size_t end = at + h.len[i] - 1; at < end; at++) {
+			_cleanup_(loaded_done) struct loaded l;
+
+			text.s[at] ^= 0x04;
+			put(b->journal, text.s, text.len);
+			text.s[at] ^= 0x04;
+			load(b, &l);
+			assert_shouts(&l, "what was committed there is lost");
+			assert_shouts(&l, "was set aside as");
+			assert_int_equal(l.generation, h.n);
+			assert_tree(l.tree, expected);
+			assert_int_equal(count_aside(b->state), 1);
+			/* All is in order again. */
+			assert_loads(b, expected, h.n);
+			nftw(b->state, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+			assert_int_equal(file_make_dirs(b->generations, 0755, NULL), 0);
+			unlink(b->snapshot);
+		}
+		at++;
+	}
+}
+
+static void test_damage_that_the_snapshot_covers_is_no_matter(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 5);
+	h.line[2][20] ^= 1;
+	put_snapshot(b, &h, 3);
+	put_journal(b, &h, 1, 5);
+	assert_loads(b, h.text[5], 5);
+}
+
+static void test_two_damaged_records_at_the_end(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 5);
+	h.line[4][20] ^= 1;
+	h.line[5][20] ^= 1;
+	put_journal(b, &h, 1, 5);
+	load(b, &l);
+	assert_shouts(&l, "journal:4: 1 damaged record, and what was committed there is lost");
+	assert_tree(l.tree, h.text[3]);
+}
+
+static void add_record(struct strbuf *to, const char *json)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+
+	assert_int_equal(json_parse("test", json, strlen(json), &o, NULL), 0);
+	assert_int_equal(record_add(to, o), 0);
+}
+
+static void test_records_that_make_no_sense(void **state)
+{
+	static const char *const records[] = {
+		"[]", "1", "{}", "{\"generation\":2}", "{\"generation\":0,\"changes\":[]}", "{\"generation\":-2,\"changes\":[]}",
+		"{\"generation\":\"2\",\"changes\":[]}", "{\"generation\":2,\"changes\":{}}", "{\"generation\":2,\"changes\":[1]}",
+		"{\"generation\":2,\"changes\":[{\"path\":\"hosts\",\"set\":{}}]}",
+		"{\"generation\":2,\"changes\":[{\"path\":\"nothing/x\",\"set\":{}}]}",
+		"{\"generation\":2,\"changes\":[{\"path\":\"hosts/" NQN "x\",\"set\":{\"what\":1}}]}",
+		"{\"generation\":2,\"changes\":[{\"path\":\"subsystems/" NQN "none/namespaces/1\",\"set\":{}}]}",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(records); i++) {
+		const struct box *b = *state;
+		_cleanup_(loaded_done) struct loaded l;
+		_cleanup_history_ struct history h;
+		_cleanup_strbuf_ struct strbuf text = { 0 };
+		_cleanup_free_ char *expected = NULL;
+
+		history_hosts(&h, 3);
+		expected = without(&h, 2);
+		strbuf_add_mem(&text, h.line[1], h.len[1]);
+		add_record(&text, records[i]);
+		strbuf_add_mem(&text, h.line[3], h.len[3]);
+		put(b->journal, text.s, text.len);
+		load(b, &l);
+		assert_shouts(&l, "journal:2: a record that cannot be used was left out");
+		assert_tree(l.tree, expected);
+		assert_int_equal(l.generation, 3);
+		assert_loads(b, expected, 3);
+		unlink(b->snapshot);
+	}
+}
+
+static void test_kept_generation_newer_than_damaged_journal(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 6);
+	put_snapshot(b, &h, 2);
+	put_generation(b, &h, 5, "before");
+	put_text(b->journal, "nothing of\nall this\nis a record\n");
+	load(b, &l);
+	assert_shouts(&l, "generation 5, which was kept, is newer");
+	assert_tree(l.tree, h.text[5]);
+	assert_int_equal(l.generation, 5);
+	assert_loads(b, h.text[5], 5);
+}
+
+/* ---- the snapshot ---- */
+
+static const char *const bad_documents[] = {
+	"", "{", "[]", "null", "\xff\xfe{", "{ \"version\": 2 }", "{ \"version\": 1, \"what\": {} }",
+	"{ \"version\": 1, \"generation\": 0 }", "{ \"version\": 1, \"hosts\": { \"not an nqn\": {} } }",
+	"{ \"version\": 1, \"hosts\": {}, \"hosts\": {} }",
+};
+
+static void test_bad_snapshot_and_good_generations(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bad_documents); i++) {
+		const struct box *b = *state;
+		_cleanup_(loaded_done) struct loaded l;
+		_cleanup_history_ struct history h;
+
+		history_hosts(&h, 8);
+		put_generation(b, &h, 2, "old");
+		put_generation(b, &h, 5, "newer");
+		put_text(b->snapshot, bad_documents[i]);
+		put_journal(b, &h, 6, 8);
+		load(b, &l);
+		assert_shouts(&l, "config.json is damaged and was set aside as");
+		assert_shouts(&l, "what is known of generation 8 is used");
+		assert_int_equal(l.generation, 8);
+		assert_tree(l.tree, h.text[8]);
+		assert_int_equal(count_aside(b->config), i + 1);
+		assert_loads(b, h.text[8], 8);
+	}
+}
+
+static void test_bad_snapshot_and_bad_generation(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h;
+	_cleanup_free_ char *newest = store_path_generation(&b->p, 6);
+
+	history_hosts(&h, 6);
+	put_generation(b, &h, 4, "");
+	put_text(newest, "{ \"version\": 1, ");
+	put_text(b->snapshot, "what?");
+	load(b, &l);
+	assert_shouts(&l, "generations/6.json is damaged and was set aside");
+	assert_tree(l.tree, h.text[4]);
+	/* The number of what was lost is not given to another commit. */
+	assert_int_equal(l.generation, 6);
+	assert_loads(b, h.text[4], 6);
+}
+
+static void test_bad_snapshot_and_nothing_else(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+
+	put_text(b->snapshot, "what?");
+	load(b, &l);
+	assert_shouts(&l, "config.json:1:1");
+	assert_shouts(&l, "was set aside");
+	assert_int_equal(tree_count(l.tree), 0);
+}
+
+static void test_missing_snapshot(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 8);
+	put_generation(b, &h, 5, "");
+	put_journal(b, &h, 7, 8);
+	load(b, &l);
+	assert_shouts(&l, "config.json is missing");
+	assert_int_equal(l.generation, 8);
+	/* Of 5 and 7, 8: the host of 6 is gone. */
+	assert_int_equal(tree_count(l.tree), 7);
+	assert_true(exists(b->snapshot));
+}
+
+static void test_never_folded_is_not_missing(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 8);
+	put_journal(b, &h, 1, 8);
+	assert_loads(b, h.text[8], 8);
+	put_generation(b, &h, 5, "");
+	assert_loads(b, h.text[8], 8);
+	put_generation(b, &h, 8, "");
+	assert_loads(b, h.text[8], 8);
+	assert_false(exists(b->snapshot));
+}
+
+static void test_older_snapshot_put_back_by_a_person(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 8);
+	put_snapshot(b, &h, 3);
+	put_generation(b, &h, 7, "");
+	/* What was put there is used; numbers go on. */
+	assert_loads(b, h.text[3], 7);
+}
+
+static void test_snapshot_written_by_hand(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 2);
+	put_generation(b, &h, 2, "");
+	put_text(b->snapshot, h.text[1]);
+	assert_loads(b, h.text[1], 2);
+	put_journal(b, &h, 1, 2);
+	load(b, &l);
+	assert_shouts(&l, "has no generation, so it was not written here");
+	assert_tree(l.tree, h.text[2]);
+}
+
+static void test_secret_in_snapshot(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+
+	put_text(b->snapshot, "{ \"version\": 1, \"hosts\": { \"" NQN "h\": { \"dhchap_key\": "
+			      "\"DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:\" } } }");
+	load(b, &l);
+	assert_shouts(&l, "secrets in plain text");
+	assert_false(shouts_of(&l, "ia6zGod"));
+	assert_int_equal(tree_count(l.tree), 0);
+	assert_int_equal(count_aside(b->config), 1);
+}
+
+/* ---- sizes, folders, permissions ---- */
+
+static void put_sparse(const char *path, off_t size)
+{
+	put(path, "", 0);
+	assert_int_equal(truncate(path, size), 0);
+}
+
+static void test_sizes(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l, l2;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 3);
+	put_generation(b, &h, 3, "");
+	put_sparse(b->snapshot, (off_t)JSON_MAX_BYTES + 1);
+	load(b, &l);
+	assert_shouts(&l, "config.json is larger than");
+	assert_tree(l.tree, h.text[3]);
+	put_sparse(b->journal, (off_t)JOURNAL_MAX_BYTES + 1);
+	load(b, &l2);
+	assert_shouts(&l2, "journal is larger than");
+	assert_tree(l2.tree, h.text[3]);
+	assert_int_equal(count_aside(b->state), 1);
+	assert_loads(b, h.text[3], 3);
+}
+
+static void test_what_could_not_be_read_back_is_not_written(void **state)
+{
+	size_t len = JSON_MAX_BYTES;
+	_cleanup_free_ char *text = malloc(len + 1);
+	_cleanup_json_ struct json_object *o = NULL;
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+
+	memset(text, 'x', len);
+	text[len] = 0;
+	o = json_object_new_string(text);
+	assert_int_equal(record_add(&b, o), -EFBIG);
+	assert_int_equal(b.len, 0);
+}
+
+static void test_folder_in_the_place_of_a_file(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 3);
+	put_generation(b, &h, 3, "");
+	assert_int_equal(mkdir(b->snapshot, 0755), 0);
+	assert_int_equal(mkdir(b->journal, 0755), 0);
+	load(b, &l);
+	assert_tree(l.tree, h.text[3]);
+	assert_loads(b, h.text[3], 3);
+}
+
+static void test_out_of_reach(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l = { 0 };
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	struct store_paths p = b->p;
+
+	/* A start without what may be there would write over it. */
+	put_text(b->snapshot, "a file");
+	p.config_dir = b->snapshot;
+	assert_true(store_load(&p, &l, &err) < 0);
+	assert_non_null(strstr(err.msg, "config.json/config.json cannot be opened"));
+	assert_null(l.tree);
+	cfg_error_done(&err);
+	p = b->p;
+	p.state_dir = b->snapshot;
+	assert_true(store_load(&p, &l, &err) < 0);
+	assert_non_null(strstr(err.msg, "Not a directory"));
+}
+
+/* Root may write anywhere; so it steps down, where it is root. */
+static void become(const struct box *b, bool powerless)
+{
+	mode_t mode = powerless ? 0555 : 0755;
+
+	if (geteuid() != 0 && powerless)
+		assert_int_equal(chmod(b->config, mode) | chmod(b->state, mode), 0);
+	else if (powerless)
+		assert_int_equal(seteuid(65534), 0);
+	else if (getuid() == 0)
+		assert_int_equal(seteuid(0), 0);
+	else
+		assert_int_equal(chmod(b->config, mode) | chmod(b->state, mode), 0);
+}
+
+static void test_read_only_folders(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l, torn, bad;
+	_cleanup_history_ struct history h;
+
+	history_hosts(&h, 5);
+	put_snapshot(b, &h, 2);
+	put_journal(b, &h, 3, 5);
+	become(b, true);
+	load(b, &l);
+	become(b, false);
+	assert_no_shouts(&l);
+	assert_tree(l.tree, h.text[5]);
+
+	assert_int_equal(truncate(b->journal, (off_t)(h.len[3] + h.len[4] + 5)), 0);
+	chmod(b->journal, 0444);
+	become(b, true);
+	load(b, &torn);
+	become(b, false);
+	assert_shouts(&torn, "cannot be cut off: Permission denied");
+	assert_tree(torn.tree, h.text[4]);
+
+	put_generation(b, &h, 3, "");
+	put_text(b->snapshot, "what?");
+	become(b, true);
+	load(b, &bad);
+	become(b, false);
+	assert_shouts(&bad, "config.json is damaged and cannot be set aside: Permission denied");
+	assert_tree(bad.tree, h.text[4]);
+	assert_int_equal(count_aside(b->config), 0);
+}
+
+static void test_half_written_files_are_ignored(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_history_ struct history h;
+	_cleanup_free_ char *snapshot = strf("%s.Ab3dEf", b->snapshot), *generation = strf("%s/9.json.Ab3dEf", b->generations);
+
+	history_hosts(&h, 3);
+	put_snapshot(b, &h, 3);
+	put_text(snapshot, "{ \"version\": 1, \"ho");
+	put_text(generation, "{ \"version\": 1, \"ho");
+	assert_loads(b, h.text[3], 3);
+	/* They may be someone's copies. */
+	assert_true(exists(snapshot) && exists(generation));
+}
+
+/* ---- generations ---- */
+
+static void test_generations(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+	_cleanup_document_ struct document d = { 0 };
+	_cleanup_history_ struct history h;
+	_cleanup_free_ char *half = store_path_generation(&b->p, 11), *stray = strf("%s/notes.json", b->generations);
+	struct generation *list;
+	size_t n;
+
+	history_random(&h, 12);
+	put_generation(b, &h, 9, "before the \"upgrade\"");
+	put_generation(b, &h, 10, NULL);
+	put_generation(b, &h, 12, "");
+	put_text(half, "{ \"version\": 1, \"saved\": 17");
+	put_text(stray, "my notes");
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(list[0].number, 12);
+	assert_int_equal(list[1].number, 10);
+	assert_int_equal(list[2].number, 9);
+	assert_int_equal(list[2].when, 1764000009);
+	assert_string_equal(list[2].label, "before the \"upgrade\"");
+	assert_string_equal(list[1].label, "");
+	assert_int_equal(list[0].objects, tree_count(h.tree[12]));
+	assert_int_equal(list[2].objects, tree_count(h.tree[9]));
+	assert_int_equal(errs.total, 1);
+	assert_non_null(strstr(errs.items[0].place, "generations/11.json:1:"));
+	generations_free(list, n);
+
+	assert_int_equal(store_generation_load(&b->p, 9, &d, &errs), 0);
+	assert_int_equal(d.generation, 9);
+	assert_tree(d.tree, h.text[9]);
+	document_done(&d);
+	assert_true(store_generation_load(&b->p, 4, &d, &errs) < 0);
+	assert_non_null(strstr(errs.items[1].msg, "generations/4.json"));
+}
+
+static void test_no_generations(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+	struct generation *list;
+	size_t n;
+
+	rmdir(b->generations);
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(errs.total, 0);
+	generations_free(list, n);
+}
+
+#define boxed(f) cmocka_unit_test_setup_teardown(f, box_new, box_free)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		boxed(test_new_machine),
+		boxed(test_any_history_loads_from_any_fold),
+		boxed(test_sound_files_are_left_alone),
+		boxed(test_duplicate_records),
+		boxed(test_one_generation_twice),
+		boxed(test_gaps_mean_nothing),
+		boxed(test_cut_at_every_byte),
+		boxed(test_zeros_at_the_end),
+		boxed(test_a_flipped_bit_costs_one_commit),
+		boxed(test_damage_that_the_snapshot_covers_is_no_matter),
+		boxed(test_two_damaged_records_at_the_end),
+		boxed(test_records_that_make_no_sense),
+		boxed(test_kept_generation_newer_than_damaged_journal),
+		boxed(test_bad_snapshot_and_good_generations),
+		boxed(test_bad_snapshot_and_bad_generation),
+		boxed(test_bad_snapshot_and_nothing_else),
+		boxed(test_missing_snapshot),
+		boxed(test_never_folded_is_not_missing),
+		boxed(test_older_snapshot_put_back_by_a_person),
+		boxed(test_snapshot_written_by_hand),
+		boxed(test_secret_in_snapshot),
+		boxed(test_sizes),
+		boxed(test_what_could_not_be_read_back_is_not_written),
+		boxed(test_folder_in_the_place_of_a_file),
+		boxed(test_out_of_reach),
+		boxed(test_read_only_folders),
+		boxed(test_half_written_files_are_ignored),
+		boxed(test_generations),
+		boxed(test_no_generations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -49,6 +49,9 @@ struct pool_settings {
  * parent; *ret_fd is the server's socket. */
 int forkserver_start(const struct pool_settings *s, int *ret_fd);
 
+/* What to do when the fork server has died: nothing can be done any more. */
+void pool_set_fatal(struct pool *p, void (*fatal)(void *userdata), void *userdata);
+
 int pool_new(sd_event *e, int forkserver_fd, const struct pool_settings *s, struct pool **ret);
 struct pool *pool_free(struct pool *p);
 

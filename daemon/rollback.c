@@ -28,7 +28,7 @@ static int back_elements(struct txn *t)
 	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
 		enum step_state state = run_state(&t->run, i);
 
-		if (state == STEP_FAILED || (!t->each && state == STEP_DONE))
+		if (*t->plan.steps[i]->object && (state == STEP_FAILED || (!t->each && state == STEP_DONE)))
 			r = strv_append(&t->back_scope.elements, t->plan.steps[i]->object);
 	}
 	strv_sort_unique(t->back_scope.elements);
@@ -162,7 +162,7 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 	}
 	if (recall_secrets(t) < 0 ||
 	    nvmet_plan(t->actual, t->reread, &t->back_scope, t->m->wanted, NULL, &facts, &t->back, &err) < 0 ||
-	    plan_finish(&t->back, &err) < 0) {
+	    plan_finish(&t->back, PLAN_EACH, &err) < 0) {
 		back_failed(t, &err, "it cannot be planned");
 		return;
 	}

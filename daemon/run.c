@@ -133,7 +133,8 @@ static void step_done(struct run *r, struct run_step *s, const struct work_resul
 {
 	s->state = STEP_DONE;
 	r->done++;
-	r->callbacks->ended(r->userdata, s->step, result);
+	if (s->step->ops.n)
+		r->callbacks->ended(r->userdata, s->step, result);
 	for (size_t i = 0; i < s->n_next; i++) {
 		struct run_step *next = &r->steps[s->next[i]];
 
@@ -177,6 +178,13 @@ static void launch_step(struct run *r, struct run_step *s)
 
 	if (r->stopping || s->state != STEP_WAITING || s->unmet || !(r->phases & (1u << s->step->phase)))
 		return;
+	/* A barrier: nothing to do but to be passed. */
+	if (!s->step->ops.n) {
+		struct work_result nothing = { 0 };
+
+		step_done(r, s, &nothing);
+		return;
+	}
 	s->state = STEP_RUNNING;
 	ret = r->callbacks->starting(r->userdata, s->step, &err);
 	if (ret >= 0)

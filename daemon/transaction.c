@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/text.h"
+#include "kernel/element.h"
 #include "model/validate.h"
 
 #define LISTED_MAX 1000		/* deletions and effects named one by one in a report */
@@ -108,24 +109,20 @@ static void txn_progress(struct txn *t, const struct run *run)
 
 /* ---- the end ---- */
 
-static void cache_edge(struct tree *cache, const struct tree *target, const char *holder, const struct attr_row *row,
-		       const char *name)
+static void cache_edge(struct tree *cache, const struct tree *target, const struct element *e)
 {
-	struct object *o = tree_find(cache, holder);
-	const struct object *wanted = tree_find(target, holder);
+	struct object *o = tree_find(cache, e->object);
+	const struct object *wanted = tree_find(target, e->object);
 	_cleanup_strv_ char **list = NULL;
 
 	if (!o)
 		return;
-	list = strv_copy(object_get_list(o, row));
-	if (wanted && strv_contains(object_get_list(wanted, row), name)) {
-		if (!strv_contains(list, name) && strv_append(&list, name) < 0)
-			return;
-		strv_sort_unique(list);
-	} else if (list) {
-		strv_remove(list, name);
-	}
-	object_set_list(o, row, list);
+	list = strv_copy(object_get_list(o, e->edge));
+	if (!wanted || !strv_contains(object_get_list(wanted, e->edge), e->name))
+		strv_remove(list, e->name);
+	else if (!strv_contains(list, e->name) && strv_append(&list, e->name) < 0)
+		return;
+	object_set_list(o, e->edge, list);
 }
 
 static void cache_object(struct tree *cache, const struct tree *target, const char *path)
@@ -145,44 +142,16 @@ static void cache_object(struct tree *cache, const struct tree *target, const ch
 			object_set(o, row, object_get_row(wanted, row));
 }
 
-/* "ports/1/subsystems/S": the object, the row of links and the name at the other end. */
-static const struct attr_row *edge_parse(const char *element, char **ret_holder, const char **ret_name)
-{
-	static const char *const folders[] = { "/subsystems/", "/allowed_hosts/" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		const char *at = strstr(element, folders[i]);
-		_cleanup_path_ struct path p = { 0 };
-		_cleanup_free_ char *holder = NULL;
-		const struct attr_row *row;
-
-		if (!at)
-			continue;
-		holder = strndup(element, (size_t)(at - element));
-		if (!holder || path_parse(holder, &p, NULL, NULL) < 0 || !p.depth)
-			continue;
-		row = attr_find_file(p.kind[p.depth - 1], i == 0 ? "subsystems" : "allowed_hosts");
-		if (!row)
-			continue;
-		*ret_name = at + strlen(folders[i]);
-		*ret_holder = steal_ptr(holder);
-		return row;
-	}
-	return NULL;
-}
-
 /* What was done is known: the cache of the kernel's state follows without another reading. */
 static void cache_update(struct txn *t)
 {
 	for (char **e = t->scope.elements; e && *e; e++) {
-		_cleanup_free_ char *holder = NULL;
-		const char *name;
-		const struct attr_row *row = edge_parse(*e, &holder, &name);
+		_cleanup_element_ struct element element = { 0 };
 
-		if (map_get(t->m->failed, *e) || strv_contains(t->owed, *e))
+		if (map_get(t->m->failed, *e) || strv_contains(t->owed, *e) || element_parse(*e, &element) < 0)
 			continue;
-		if (row)
-			cache_edge(t->m->actual, t->target, holder, row, name);
+		if (element.edge)
+			cache_edge(t->m->actual, t->target, &element);
 		else
 			cache_object(t->m->actual, t->target, *e);
 	}
@@ -507,17 +476,14 @@ static bool fact_marked(void *userdata, const char *path)
 static bool fact_owned(void *userdata, const char *element)
 {
 	struct txn *t = userdata;
-	_cleanup_free_ char *holder = NULL;
-	const char *name;
-	const struct attr_row *row;
+	_cleanup_element_ struct element e = { 0 };
 
 	if (ledger_owns(t->m->ledger, element))
 		return true;
-	row = edge_parse(element, &holder, &name);
-	if (row) {
-		const struct object *o = tree_find(t->m->wanted, holder);
+	if (element_parse(element, &e) >= 0 && e.edge) {
+		const struct object *o = tree_find(t->m->wanted, e.object);
 
-		return o && strv_contains(object_get_list(o, row), name);
+		return o && strv_contains(object_get_list(o, e.edge), e.name);
 	}
 	return tree_find(t->m->wanted, element) != NULL;
 }
@@ -540,11 +506,11 @@ static int make_plan(struct txn *t, struct cfg_error *err)
 	int r;
 
 	if (t->request.act == ACT_ADOPT)
-		return plan_finish(&t->plan, err);
+		return plan_finish(&t->plan, t->each ? PLAN_EACH : 0, err);
 	r = nvmet_plan(t->target, t->actual, &t->scope, t->m->wanted, &t->changes, &facts, &t->plan, err);
 	if (r < 0)
 		return r;
-	return plan_finish(&t->plan, err);
+	return plan_finish(&t->plan, t->each ? PLAN_EACH : 0, err);
 }
 
 /* Edges whose use matters: those that some step disturbs, and those that are linked now (to know who was there before). */
@@ -713,6 +679,8 @@ static bool step_removes_namespace(const struct step *s)
 	return false;
 }
 
+static void release_element(struct txn *t, const char *element);
+
 static int on_step_starting(void *userdata, const struct step *s, struct cfg_error *err)
 {
 	struct txn *t = userdata;
@@ -814,7 +782,6 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 	report_error(t, &err);
 }
 
-static void release_element(struct txn *t, const char *element);
 static void on_run_finished(void *userdata);
 
 static const struct run_callbacks run_callbacks = {
@@ -830,7 +797,7 @@ static int write_ledger(struct txn *t, struct cfg_error *err)
 	_cleanup_strv_ char **elements = NULL;
 
 	for (size_t i = 0; i < t->plan.n; i++)
-		if (strv_append(&elements, t->plan.steps[i]->object) < 0)
+		if (*t->plan.steps[i]->object && strv_append(&elements, t->plan.steps[i]->object) < 0)
 			return cfg_error_oom(err);
 	strv_sort_unique(elements);
 	if (ledger_begin(t->m->ledger, t->job.id, elements, &line) < 0)
@@ -894,17 +861,12 @@ static void txn_commit(struct txn *t)
 static int add_needed(struct map *needed, struct txn *t, const char *element)
 {
 	_cleanup_free_ char *path = strdup(element);
-	_cleanup_free_ char *holder = NULL;
-	const char *name = NULL;
-	const struct attr_row *row = edge_parse(element, &holder, &name);
+	_cleanup_element_ struct element e = { 0 };
 
 	if (!path || map_put(needed, element, t) < 0)
 		return -ENOMEM;
-	if (row) {
-		_cleanup_free_ char *end = strf("%s/%s", kind_info(row->ref)->collection, name);
-
-		return !end || map_put(needed, end, t) < 0 || map_put(needed, holder, t) < 0 ? -ENOMEM : 0;
-	}
+	if (element_parse(element, &e) >= 0 && e.edge)
+		return map_put(needed, e.far, t) < 0 || map_put(needed, e.object, t) < 0 ? -ENOMEM : 0;
 	for (char *parent = path_parent(path); parent && *parent; parent = path_parent(path)) {
 		free(path);
 		path = parent;

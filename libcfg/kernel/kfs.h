@@ -109,6 +109,7 @@ static inline void kfs_free(struct kfs *k)
 CFG_DEFINE_CLEANUP(struct kfs *, kfs_free);
 
 void kfs_list_done(struct kfs_list *l);
+int kfs_list_add(struct kfs_list *l, const char *name, char type);	/* copies name */
 
 /* True when path is one that the seam accepts: begins with "nvmet/" or "target/" (or is one of the
  * two), no empty, "." or ".." component, no component over 255 bytes, no control characters. */

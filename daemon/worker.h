@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NVMETD_WORKER_H
+#define NVMETD_WORKER_H
+
+/* A worker process: one step at a time, each operation checked by itself, until the daemon is gone. */
+
+#include "daemon/pool.h"
+#include "kernel/kfs.h"
+
+/* What a worker is at, for all to read: its file RUN_DIR/workers/PID, locked while it works. */
+struct worker_page {
+	char label[256];
+	char queue[1024];
+	char where[1024];
+	uint64_t since_usec;	/* CLOCK_BOOTTIME, when the present operation began; 0: idle */
+};
+
+/* Serves the socket; never returns. Signals and descriptors are the fork server's care. */
+void worker_main(int sock, const struct pool_settings *s) __attribute__((noreturn));
+
+/* One step, as a worker does it: for worker_main() and tests. data has room for ops->n. Returns the error (positive errno) and how many
+ * were done; *message is a sentence where the errno is not all. */
+struct worker {
+	const struct pool_settings *settings;
+	struct kfs *kfs;
+	struct worker_page *page;	/* NULL: nobody looks */
+	int sock;			/* -1: none to watch */
+};
+int worker_run(struct worker *w, const struct oplist *ops, size_t *ret_done, char **data, char **message);
+
+/* inuse.c: OP_IN_USE; value "TRTYPE ADRFAM TRADDR TRSVCID". */
+int in_use_list(const char *value, char **ret, char **message);
+
+#endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The running kernel: configfs below its mount, devices and files by their paths, modules through libkmod. Folders are opened beneath
+ * the mount without following any link, and the last component is worked on relative to that.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libkmod.h>
+#include <linux/fs.h>
+#include <linux/openat2.h>
+#include <dirent.h>
+#include <mntent.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+
+#include "base/text.h"
+#include "kernel/kfs.h"
+
+struct kernel_kfs {
+	struct kfs kfs;
+	char *root;
+	int fd;			/* of root, opened at the first call */
+	struct kmod_ctx *kmod;
+};
+
+static struct kernel_kfs *of(struct kfs *k)
+{
+	return (struct kernel_kfs *)k;
+}
+
+static int open_beneath(struct kernel_kfs *k, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	if (!kfs_path_ok(path))
+		return -EINVAL;
+	if (k->fd < 0) {
+		k->fd = open(k->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (k->fd < 0)
+			return -errno;
+	}
+	fd = syscall(SYS_openat2, k->fd, path, &how, sizeof(how));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* The folder that holds the last component. */
+static int open_parent(struct kernel_kfs *k, const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *parent = slash ? strndup(path, (size_t)(slash - path)) : NULL;
+
+	if (!kfs_path_ok(path) || !slash)
+		return -EINVAL;
+	if (!parent)
+		return -ENOMEM;
+	*ret_name = slash + 1;
+	return open_beneath(k, parent, O_PATH | O_DIRECTORY);
+}
+
+static int kernel_mkdir(struct kfs *kfs, const char *path)
+{
+	const char *name;
+	_cleanup_close_ int fd = open_parent(of(kfs), path, &name);
+
+	if (fd < 0)
+		return fd;
+	return mkdirat(fd, name, 0755) < 0 ? -errno : 0;
+}
+
+static int kernel_rmdir(struct kfs *kfs, const char *path)
+{
+	const char *name;
+	_cleanup_close_ int fd = open_parent(of(kfs), path, &name);
+
+	if (fd < 0)
+		return fd;
+	return unlinkat(fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static int kernel_write(struct kfs *kfs, const char *path, const void *value, size_t len)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!len)
+		return -EINVAL;
+	if (len > KFS_VALUE_MAX)
+		return -E2BIG;
+	fd = open_beneath(of(kfs), path, O_WRONLY);
+	if (fd < 0)
+		return fd;
+	/* One write is one value; a short count is still the whole (kernel-abi 1.1). */
+	return write(fd, value, len) < 0 ? -errno : 0;
+}
+
+static int kernel_read(struct kfs *kfs, const char *path, char **ret, size_t *ret_len)
+{
+	_cleanup_close_ int fd = open_beneath(of(kfs), path, O_RDONLY);
+	char buf[4097];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, buf, sizeof(buf) - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = 0;
+	*ret = malloc((size_t)n + 1);
+	if (!*ret)
+		return -ENOMEM;
+	memcpy(*ret, buf, (size_t)n + 1);
+	*ret_len = (size_t)n;
+	return 0;
+}
+
+static int kernel_list(struct kfs *kfs, const char *path, struct kfs_list *ret)
+{
+	int fd = open_beneath(of(kfs), path, O_RDONLY | O_DIRECTORY);
+	struct dirent *e;
+	DIR *dir;
+	int r = 0;
+
+	*ret = (struct kfs_list){ 0 };
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	while (r >= 0 && (errno = 0, e = readdir(dir)))
+		if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
+			r = kfs_list_add(ret, e->d_name,
+					 e->d_type == DT_DIR ? KFS_DIR : e->d_type == DT_LNK ? KFS_LINK : KFS_ATTR);
+	if (r >= 0 && errno)
+		r = -errno;
+	closedir(dir);
+	if (r < 0)
+		kfs_list_done(ret);
+	return r;
+}
+
+static int kernel_link(struct kfs *kfs, const char *path, const char *target)
+{
+	struct kernel_kfs *k = of(kfs);
+	const char *name;
+	_cleanup_close_ int fd = open_parent(k, path, &name);
+	/* Resolved by configfs at the call, relative to the caller's folder: so from the root. */
+	_cleanup_free_ char *absolute = strf("%s/%s", k->root, target);
+
+	if (fd < 0)
+		return fd;
+	if (!kfs_path_ok(target))
+		return -EINVAL;
+	if (!absolute)
+		return -ENOMEM;
+	return symlinkat(absolute, fd, name) < 0 ? -errno : 0;
+}
+
+static int kernel_unlink(struct kfs *kfs, const char *path)
+{
+	const char *name;
+	_cleanup_close_ int fd = open_parent(of(kfs), path, &name);
+
+	if (fd < 0)
+		return fd;
+	return unlinkat(fd, name, 0) < 0 ? -errno : 0;
+}
+
+/* "../../../../nvmet/hosts/NQN" -> "nvmet/hosts/NQN" */
+static int kernel_readlink(struct kfs *kfs, const char *path, char **ret)
+{
+	const char *name, *at;
+	_cleanup_close_ int fd = open_parent(of(kfs), path, &name);
+	char buf[4097];
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, name, buf, sizeof(buf) - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = 0;
+	for (at = buf; strncmp(at, "../", 3) == 0;)
+		at += 3;
+	if (!kfs_path_ok(at))
+		return -EINVAL;
+	*ret = strdup(at);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int kernel_hide(struct kfs *kfs, const char *path)
+{
+	const char *name;
+	_cleanup_close_ int fd = open_parent(of(kfs), path, &name);
+
+	if (fd < 0)
+		return fd;
+	return fchmodat(fd, name, 0600, 0) < 0 ? -errno : 0;
+}
+
+/* ---- devices and files ---- */
+
+/* Who has the device mounted; "" when nobody. */
+static void find_mount(dev_t dev, char *ret, size_t size)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+
+	while (f && (m = getmntent(f))) {
+		struct stat st;
+
+		/* Only what names a device: stat of a dead network mount could hang. */
+		if (*m->mnt_fsname == '/' && stat(m->mnt_fsname, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev) {
+			snprintf(ret, size, "mounted on %s", m->mnt_dir);
+			break;
+		}
+	}
+	if (f)
+		endmntent(f);
+}
+
+/* Devices stacked on it (device mapper, md). */
+static void find_holder(dev_t dev, char *ret, size_t size)
+{
+	_cleanup_free_ char *path = strf("/sys/dev/block/%u:%u/holders", major(dev), minor(dev));
+	DIR *dir = path ? opendir(path) : NULL;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (*e->d_name != '.') {
+			snprintf(ret, size, "held by /dev/%s", e->d_name);
+			break;
+		}
+	if (dir)
+		closedir(dir);
+}
+
+static int probe_block(int fd, const char *dev, unsigned flags, const struct stat *st, struct kfs_probe *ret)
+{
+	unsigned block;
+
+	if (ioctl(fd, BLKGETSIZE64, &ret->size) < 0 || ioctl(fd, BLKSSZGET, &block) < 0)
+		return -errno;
+	ret->type = 'b';
+	ret->logical_block_size = block;
+	ret->major = major(st->st_rdev);
+	ret->minor = minor(st->st_rdev);
+	if (flags & KFS_PROBE_EXCL) {
+		_cleanup_close_ int exclusive = open(dev, O_RDWR | O_EXCL | O_CLOEXEC);
+
+		if (exclusive < 0 && errno == EBUSY) {
+			find_mount(st->st_rdev, ret->holder, sizeof(ret->holder));
+			if (!*ret->holder)
+				find_holder(st->st_rdev, ret->holder, sizeof(ret->holder));
+			if (!*ret->holder)
+				snprintf(ret->holder, sizeof(ret->holder), "held by another program or device");
+		}
+	}
+	return 0;
+}
+
+static int kernel_probe(struct kfs *kfs, const char *dev, unsigned flags, struct kfs_probe *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	*ret = (struct kfs_probe){ 0 };
+	/* Looked at first: opening a FIFO or a tape for writing would do harm. */
+	if (stat(dev, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		return -ENOTBLK;
+	fd = open(dev, O_RDWR | O_CLOEXEC | O_NONBLOCK | (flags & KFS_PROBE_DIRECT && S_ISREG(st.st_mode) ? O_DIRECT : 0));
+	if (fd < 0)
+		return -errno;
+	if (S_ISBLK(st.st_mode))
+		return probe_block(fd, dev, flags, &st, ret);
+	ret->type = 'f';
+	ret->size = (uint64_t)st.st_size;
+	ret->logical_block_size = st.st_blksize < 4096 ? (uint32_t)st.st_blksize : 4096;
+	return 0;
+}
+
+static int set_size(int fd, uint64_t size)
+{
+	if (fallocate(fd, 0, 0, (off_t)size) == 0)
+		return 0;
+	/* A file system without allocation gets a sparse file. */
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return -errno;
+	return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+static int kernel_create_file(struct kfs *kfs, const char *file, uint64_t size)
+{
+	_cleanup_close_ int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = set_size(fd, size);
+	if (r >= 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(file);
+	return r;
+}
+
+static int kernel_grow_file(struct kfs *kfs, const char *file, uint64_t size)
+{
+	_cleanup_close_ int fd = open(file, O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > size)
+		return -EINVAL;
+	return (uint64_t)st.st_size == size ? 0 : set_size(fd, size);
+}
+
+static int kernel_remove_file(struct kfs *kfs, const char *file)
+{
+	return unlink(file) < 0 ? -errno : 0;
+}
+
+/* ---- modules, release ---- */
+
+static int load_one(struct kmod_module *module)
+{
+	int r = kmod_module_get_initstate(module);
+
+	if (r == KMOD_MODULE_LIVE || r == KMOD_MODULE_BUILTIN)
+		return 0;
+	r = kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL, NULL);
+	return r > 0 ? 0 : r;
+}
+
+static int kernel_load_module(struct kfs *kfs, const char *name)
+{
+	struct kernel_kfs *k = of(kfs);
+	struct kmod_list *list = NULL, *item;
+	int r;
+
+	if (!k->kmod) {
+		k->kmod = kmod_new(NULL, NULL);
+		if (!k->kmod)
+			return -ENOMEM;
+	}
+	r = kmod_module_new_from_lookup(k->kmod, name, &list);
+	if (r >= 0 && !list)
+		r = -ENOENT;
+	kmod_list_foreach(item, list) {
+		struct kmod_module *module = kmod_module_get_module(item);
+
+		if (r >= 0)
+			r = load_one(module);
+		kmod_module_unref(module);
+	}
+	kmod_module_unref_list(list);
+	return r;
+}
+
+static int kernel_release(struct kfs *kfs, char **ret)
+{
+	struct utsname u;
+
+	if (uname(&u) < 0)
+		return -errno;
+	*ret = strdup(u.release);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static void kernel_free(struct kfs *kfs)
+{
+	struct kernel_kfs *k = of(kfs);
+
+	close_fdp(&k->fd);
+	kmod_unref(k->kmod);
+	free(k->root);
+	free(k);
+}
+
+static const struct kfs_ops kernel_ops = {
+	.mkdir = kernel_mkdir,
+	.rmdir = kernel_rmdir,
+	.write = kernel_write,
+	.read = kernel_read,
+	.list = kernel_list,
+	.link = kernel_link,
+	.unlink = kernel_unlink,
+	.readlink = kernel_readlink,
+	.hide = kernel_hide,
+	.probe = kernel_probe,
+	.create_file = kernel_create_file,
+	.grow_file = kernel_grow_file,
+	.remove_file = kernel_remove_file,
+	.load_module = kernel_load_module,
+	.release = kernel_release,
+	.free = kernel_free,
+};
+
+int kfs_kernel_new(const char *root, struct kfs **ret)
+{
+	struct kernel_kfs *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	k->kfs.ops = &kernel_ops;
+	k->fd = -1;
+	k->root = strdup(root);
+	if (!k->root) {
+		free(k);
+		return -ENOMEM;
+	}
+	*ret = &k->kfs;
+	return 0;
+}

@@ -90,19 +90,24 @@ static struct bus_service *service_of(sd_bus_message *m)
 	return sd_bus_slot_get_userdata(sd_bus_get_current_slot(sd_bus_message_get_bus(m)));
 }
 
-static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
+int job_cancel(struct bus_service *s, sd_bus_message *m, uint64_t id, sd_bus_error *error)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-	const struct job *job = userdata;
-	struct bus_service *s = service_of(m);
 	int r;
 
 	r = access_check(s, m, HARM_CONFIGURE, error);
 	if (r <= 0)
 		return r < 0 ? r : 1;
-	if (manager_cancel(s->manager, job->id, &err) < 0)
+	if (manager_cancel(s->manager, id, &err) < 0)
 		return bus_error_set(error, &err);
 	return sd_bus_reply_method_return(m, NULL);
+}
+
+static int on_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	const struct job *job = userdata;
+
+	return job_cancel(service_of(m), m, job->id, error);
 }
 
 static int on_report_fd(sd_bus_message *m, void *userdata, sd_bus_error *error)

@@ -104,6 +104,15 @@ static int on_job_method(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return start_job(s, m, &r, !x.no_wait, error);
 }
 
+static int on_cancel_job(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	uint64_t id;
+	int r;
+
+	r = sd_bus_message_read(m, "t", &id);
+	return r < 0 ? r : job_cancel(userdata, m, id, error);
+}
+
 /* ---- looking ---- */
 
 /* text is cleaned. */
@@ -201,7 +210,7 @@ static int jobs_json(struct manager *m, struct json_object **ret)
 	return r;
 }
 
-/* Status, History, ListJobs. */
+/* Status, History, Jobs. */
 static int on_get(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct bus_service *s = userdata;
@@ -408,7 +417,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Capabilities", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_capabilities, OPEN),
 	SD_BUS_METHOD_WITH_ARGS("History", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_get, OPEN),
 	SD_BUS_METHOD_WITH_ARGS("Save", SD_BUS_ARGS("s", label), SD_BUS_RESULT("t", generation), on_save, OPEN),
-	SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_get, OPEN),
+	SD_BUS_METHOD_WITH_ARGS("Jobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_get, OPEN),
+	SD_BUS_METHOD_WITH_ARGS("CancelJob", SD_BUS_ARGS("t", id), SD_BUS_NO_RESULT, on_cancel_job, OPEN),
 	SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("t", id, "o", path), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("t", id, "o", path, "s", outcome), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("Committed", SD_BUS_ARGS("t", generation, "as", paths, "b", many), 0),

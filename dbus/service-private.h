@@ -126,6 +126,8 @@ void job_object_done(struct bus_service *s);
 void job_object_added(struct bus_service *s, const struct job *job);
 void job_object_changed(struct bus_service *s, const struct job *job);
 void job_object_removed(struct bus_service *s, const struct job *job);
+/* A call that is to cancel a job: checks who asks, and answers. */
+int job_cancel(struct bus_service *s, sd_bus_message *m, uint64_t id, sd_bus_error *error);
 /* Emits what was held back and is due now. */
 void job_object_flush(struct bus_service *s, uint64_t now);
 /* The report as text that fits into a message: what is too long is left out and that said. Caller frees; NULL when out of memory. */

@@ -134,7 +134,7 @@ as_nobody() {
 		manager Dump sb "" false
 		manager Show sb "" true
 		manager Status
-		manager ListJobs
+		manager Jobs
 		busctl --json=short call org.nvmetctl1 /org/nvmetctl1 org.freedesktop.DBus.ObjectManager GetManagedObjects
 	} >"$T/seen"
 	grep -q dhchap_key "$T/seen"

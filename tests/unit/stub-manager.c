@@ -104,6 +104,8 @@ int manager_request(struct manager *m, struct request *r, request_done_fn done, 
 
 int manager_cancel(struct manager *m, uint64_t id, struct cfg_error *err)
 {
+	if (!manager_job(m, id))
+		return cfg_error_set(err, ENOENT, "there is no job %llu", (unsigned long long)id);
 	if (manager_job(m, id)->ended_usec)
 		return cfg_error_set(err, EALREADY, "job %llu has ended already", (unsigned long long)id);
 	m->cancelled = id;

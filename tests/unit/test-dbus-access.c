@@ -36,7 +36,7 @@ static void test_stranger(void **state)
 		{ "Clear", "a{sv}" }, { "Reconcile", "asa{sv}" }, { "Adopt", "asa{sv}" }, { "Rollback", "ta{sv}" },
 		{ "Save", "s" },
 	};
-	static const char *const allowed[] = { "Status", "History", "ListJobs" };
+	static const char *const allowed[] = { "Status", "History", "Jobs" };
 	struct pair *p = *state;
 	struct request r = { .act = ACT_CLEAR };
 	sd_bus_message *reply;
@@ -67,6 +67,8 @@ static void test_stranger(void **state)
 	assert_int_equal(manager_request(&p->manager, &r, NULL, NULL, NULL, NULL), 0);
 	assert_error(pair_call(p, pair_method(p, BUS_JOB_PREFIX "/1", BUS_JOB_INTERFACE, "Cancel")),
 		     "org.nvmetctl1.Error.AccessDenied: Cancel: only the superuser may do this");
+	assert_error(call(p, "CancelJob", "t", (uint64_t)1),
+		     "org.nvmetctl1.Error.AccessDenied: CancelJob: only the superuser may do this");
 	assert_int_equal(p->manager.cancelled, 0);
 }
 

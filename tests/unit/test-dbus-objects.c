@@ -402,6 +402,14 @@ static void test_progress_is_rationed(void **state)
 	assert_int_equal(pair_count(p, JOB " PropertiesChanged"), 2);
 }
 
+static sd_bus_message *cancel_job(struct pair *p, uint64_t id)
+{
+	sd_bus_message *m = pair_method(p, BUS_ROOT, BUS_MANAGER_INTERFACE, "CancelJob");
+
+	assert_true(sd_bus_message_append(m, "t", id) >= 0);
+	return pair_call(p, m);
+}
+
 static void test_cancel(void **state)
 {
 	struct pair *p = *state;
@@ -417,6 +425,12 @@ static void test_cancel(void **state)
 	stub_end(&p->manager, j, JOB_FAILED, OUTCOME_FAILED, "{}");
 	reply = pair_call(p, pair_method(p, JOB, BUS_JOB_INTERFACE, "Cancel"));
 	assert_string_equal(pair_error(reply), "org.nvmetctl1.Error.Ended: job 1 has ended already");
+	sd_bus_message_unref(reply);
+	j = new_job(p);
+	sd_bus_message_unref(cancel_job(p, j->job.id));
+	assert_int_equal(p->manager.cancelled, 2);
+	reply = cancel_job(p, 99);
+	assert_string_equal(pair_error(reply), "org.nvmetctl1.Error.NotFound: there is no job 99");
 	sd_bus_message_unref(reply);
 }
 

@@ -514,7 +514,7 @@ static void test_lists(void **state)
 	assert_text(call(p, "Status", ""), "{\"generation\":7}");
 	assert_text(call(p, "History", ""), "[]");
 	sd_bus_message_unref(call(p, "Clear", "a{sv}", 1, "wait", "b", 0));
-	assert_text(call(p, "ListJobs", ""), "[{\"job\":1}]");
+	assert_text(call(p, "Jobs", ""), "[{\"job\":1}]");
 	assert_error(call(p, "Capabilities", ""),
 		     "org.nvmetctl1.Error.Failed: the kernel's features cannot be read: Input/output error");
 }

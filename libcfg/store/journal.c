@@ -152,8 +152,8 @@ static int apply_record(struct replay_at *a, const struct record *rec, struct cf
 {
 	struct replay *r = a->r;
 	_cleanup_json_ struct json_object *json = NULL;
-	struct json_object *changes;
-	uint64_t generation;
+	struct json_object *changes = NULL;
+	uint64_t generation = 0;
 	int k = read_head(a, rec, &json, &generation, &changes, err);
 
 	if (k < 0)

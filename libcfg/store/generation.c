@@ -2,15 +2,22 @@
 /*
  * Snapshots and kept generations: whole documents, one a file. The file's name is the generation's number. What to keep and what to
  * drop is the caller's business.
+ *
+ * A generation begins with "version", "generation" and "saved", an object that says what a list of generations shows, so that
+ * listing reads the beginning of a file and not all of it.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "store/store-private.h"
 
 #define SUFFIX ".json"
+#define LABEL_MAX 1000		/* bytes; longer ones are cut */
+#define HEAD_MAX 8192		/* bytes that hold the beginning, whatever is escaped in the label */
 
 char *store_path_snapshot(const struct store_paths *p)
 {
@@ -62,16 +69,30 @@ static int move_member(struct json_object *to, struct json_object *from, const c
 	return json_object_object_get_ex(from, key, &v) ? json_object_object_add(to, key, json_object_get(v)) : 0;
 }
 
+static struct json_object *saved_new(const struct tree *t, time_t when, const char *label)
+{
+	struct json_object *saved = json_object_new_object();
+	size_t len = text_utf8_prefix(label, strnlen(label, LABEL_MAX));
+
+	if (saved && json_object_object_add(saved, "time", json_object_new_int64(when)) >= 0 &&
+	    json_object_object_add(saved, "label", json_object_new_string_len(label, (int)len)) >= 0 &&
+	    json_object_object_add(saved, "objects", json_object_new_uint64(tree_count(t))) >= 0)
+		return saved;
+	json_object_put(saved);
+	return NULL;
+}
+
 int store_generation_text(const struct tree *t, uint64_t generation, time_t when, const char *label, char **ret, size_t *ret_len)
 {
 	_cleanup_json_ struct json_object *json = document_build(t, NULL, generation, 0);
 	_cleanup_json_ struct json_object *out = json_object_new_object();
+	struct json_object *saved = saved_new(t, when, label ? label : "");
 
-	/* First what tells people which one they look at. */
-	if (!json || !out || move_member(out, json, "version") < 0 || move_member(out, json, "generation") < 0 ||
-	    json_object_object_add(out, "saved", json_object_new_int64(when)) < 0 ||
-	    json_object_object_add(out, "label", json_object_new_string(label ? label : "")) < 0)
+	if (!json || !out || !saved || move_member(out, json, "version") < 0 || move_member(out, json, "generation") < 0 ||
+	    json_object_object_add(out, "saved", saved) < 0) {
+		json_object_put(saved);
 		return -ENOMEM;
+	}
 	json_object_object_foreach(json, key, v)
 		if (json_object_object_add(out, key, json_object_get(v)) < 0)
 			return -ENOMEM;
@@ -149,54 +170,70 @@ int generation_numbers(const struct store_paths *p, uint64_t **ret, size_t *ret_
 
 /* ---- listing ---- */
 
-/* Counts members of collections, as deep as they go. It reads no values: listing must not cost what loading costs. */
-static size_t count_objects(struct json_object *json, enum kind kind)
+/* The beginning of a file up to the end of "saved", made JSON again by closing it; NULL when it is not as we write it. */
+static char *read_head(const char *path)
 {
-	size_t n = 0;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_free_ char *head = malloc(HEAD_MAX + 1);
+	char tail[2], *end;
+	struct stat st;
+	ssize_t n;
 
-	if (!json_object_is_type(json, json_type_object))
-		return 0;
-	json_object_object_foreach(json, key, v) {
-		enum kind below = kind_from_collection(kind, key);
-
-		if (below == KIND_MAX || !json_object_is_type(v, json_type_object))
-			continue;
-		if (kind_info(below)->singleton) {
-			n++;
-			continue;
-		}
-		n += (size_t)json_object_object_length(v);
-		json_object_object_foreach(v, name, object) {
-			(void)name;
-			n += count_objects(object, below);
-		}
-	}
-	return n;
+	if (fd < 0 || !head || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL;
+	n = pread(fd, head, HEAD_MAX, 0);
+	/* A file that was cut off has another end. */
+	if (n < 2 || pread(fd, tail, 2, st.st_size - 2) != 2 || memcmp(tail, "}\n", 2) != 0)
+		return NULL;
+	head[n] = 0;
+	end = strstr(head, "\n  }");
+	if (!end || end + 6 > head + n)
+		return NULL;
+	memcpy(end + 4, "\n}", 3);
+	return steal_ptr(head);
 }
 
-static int describe(const struct store_paths *p, uint64_t number, struct generation *ret, struct cfg_error *err)
+static bool describe_by_head(const char *path, struct generation *ret)
 {
-	_cleanup_free_ char *path = store_path_generation(p, number), *text = NULL;
+	_cleanup_free_ char *head = read_head(path);
 	_cleanup_json_ struct json_object *json = NULL;
-	struct json_object *saved, *label;
-	size_t len;
-	int r;
+	struct json_object *saved, *when, *label, *objects;
 
-	if (!path)
-		return cfg_error_oom(err);
-	r = file_read(path, JSON_MAX_BYTES, &text, &len, err);
-	if (r >= 0)
-		r = json_parse(path, text, len, &json, err);
+	if (!head || json_parse(path, head, strlen(head), &json, NULL) < 0 ||
+	    !json_object_object_get_ex(json, "saved", &saved) || !json_object_is_type(saved, json_type_object) ||
+	    !json_object_object_get_ex(saved, "time", &when) || !json_object_is_type(when, json_type_int) ||
+	    !json_object_object_get_ex(saved, "label", &label) || !json_object_is_type(label, json_type_string) ||
+	    !json_object_object_get_ex(saved, "objects", &objects) || !json_object_is_type(objects, json_type_int))
+		return false;
+	ret->when = (time_t)json_object_get_int64(when);
+	ret->objects = (size_t)json_object_get_uint64(objects);
+	ret->label = strdup(json_object_get_string(label));
+	return ret->label;
+}
+
+/* One that someone wrote or edited is read whole. */
+static int describe_by_content(const struct store_paths *p, const char *path, struct generation *ret, struct cfg_errors *errs)
+{
+	_cleanup_document_ struct document d = { 0 };
+	struct stat st;
+	int r = store_generation_load(p, ret->number, &d, errs);
+
 	if (r < 0)
 		return r;
-	if (!json_object_is_type(json, json_type_object))
-		return cfg_error_set(err, EINVAL, "%s is not a document", path);
-	*ret = (struct generation){ .number = number, .objects = count_objects(json, KIND_ROOT) };
-	if (json_object_object_get_ex(json, "saved", &saved))
-		ret->when = (time_t)json_object_get_int64(saved);
-	json_object_object_get_ex(json, "label", &label);
-	ret->label = strdup(json_object_is_type(label, json_type_string) ? json_object_get_string(label) : "");
-	return ret->label ? 0 : cfg_error_oom(err);
+	ret->when = stat(path, &st) < 0 ? 0 : st.st_mtime;
+	ret->objects = tree_count(d.tree);
+	ret->label = strdup("");
+	return ret->label ? 0 : -ENOMEM;
+}
+
+static int describe(const struct store_paths *p, uint64_t number, struct generation *ret, struct cfg_errors *errs)
+{
+	_cleanup_free_ char *path = store_path_generation(p, number);
+
+	*ret = (struct generation){ .number = number };
+	if (!path)
+		return -ENOMEM;
+	return describe_by_head(path, ret) ? 0 : describe_by_content(p, path, ret, errs);
 }
 
 void generations_free(struct generation *g, size_t n)
@@ -221,14 +258,13 @@ int store_generations(const struct store_paths *p, struct generation **ret, size
 	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+		int r = describe(p, numbers[i], &list[kept], errs);
 
-		if (describe(p, numbers[i], &list[kept], &err) >= 0) {
-			kept++;
-		} else if (cfg_errors_take(errs, &err) == -ENOMEM) {
+		if (r == -ENOMEM) {
 			generations_free(list, kept);
-			return -ENOMEM;
+			return r;
 		}
+		kept += r >= 0;
 	}
 	*ret = list;
 	*ret_n = kept;

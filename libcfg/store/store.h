@@ -45,7 +45,7 @@ char *store_path_ledger(const struct store_paths *p);
 
 /* The snapshot's text: a document with its generation. */
 int store_snapshot_text(const struct tree *t, uint64_t generation, char **ret, size_t *ret_len);
-/* A generation file's text: the same with "saved" (time) and "label". */
+/* A generation file's text: the same with "saved": { "time", "label", "objects" }. The label is cut at 1000 bytes. */
 int store_generation_text(const struct tree *t, uint64_t generation, time_t when, const char *label, char **ret, size_t *ret_len);
 
 struct generation {
@@ -54,7 +54,7 @@ struct generation {
 	char *label;
 	size_t objects;
 };
-/* Newest first. Unreadable ones are left out, and shouted in errs. Reads the folder: may block. */
+/* Newest first. Unreadable ones are left out, and shouted in errs. Reads the folder and the beginning of each file: may block. */
 int store_generations(const struct store_paths *p, struct generation **ret, size_t *ret_n, struct cfg_errors *errs);
 void generations_free(struct generation *g, size_t n);
 int store_generation_load(const struct store_paths *p, uint64_t number, struct document *ret, struct cfg_errors *errs);

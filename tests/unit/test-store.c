@@ -948,6 +948,56 @@ static void test_generations(void **state)
 	assert_non_null(strstr(errs.items[1].msg, "generations/4.json"));
 }
 
+static void test_labels(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+	_cleanup_history_ struct history h;
+	struct generation *list;
+	size_t n;
+	char label[3001];
+
+	/* 3 bytes each, so that a cut in the middle of one would show. */
+	for (size_t i = 0; i < 3000; i += 3)
+		memcpy(label + i, "\u20ac", 3);
+	label[3000] = 0;
+	history_hosts(&h, 3);
+	put_generation(b, &h, 3, label);
+	put_generation(b, &h, 2, "\x01\n  },\n}\\\"");
+	/* Nothing but the label. */
+	h.tree[1] = tree_free(h.tree[1]);
+	h.tree[1] = tree_new();
+	put_generation(b, &h, 1, "empty");
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(errs.total, 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(strlen(list[0].label), 999);
+	assert_memory_equal(list[0].label, label, 999);
+	assert_string_equal(list[1].label, "\x01\n  },\n}\\\"");
+	assert_string_equal(list[2].label, "empty");
+	assert_int_equal(list[2].objects, 0);
+	generations_free(list, n);
+}
+
+static void test_generation_made_by_a_person(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+	_cleanup_free_ char *path = store_path_generation(&b->p, 4);
+	_cleanup_history_ struct history h;
+	struct generation *list;
+	size_t n;
+
+	history_hosts(&h, 3);
+	put_text(path, h.text[3]);
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(list[0].objects, 3);
+	assert_string_equal(list[0].label, "");
+	assert_true(list[0].when > 1764000000);
+	generations_free(list, n);
+}
+
 static void test_no_generations(void **state)
 {
 	const struct box *b = *state;
@@ -995,6 +1045,8 @@ int main(void)
 		boxed(test_read_only_folders),
 		boxed(test_half_written_files_are_ignored),
 		boxed(test_generations),
+		boxed(test_labels),
+		boxed(test_generation_made_by_a_person),
 		boxed(test_no_generations),
 	};
 

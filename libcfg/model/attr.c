@@ -371,7 +371,7 @@ static int parse_version(const struct attr_row *row, const char *text, char **re
 	return *ret ? 0 : cfg_error_oom(err);
 }
 
-/* The kernel prints six digits for an OUI and as many as needed else; the row's limit tells which. */
+/* As the kernel prints them: six digits for an OUI, as many as needed else. */
 static char *hex_text(const struct attr_row *row, uint64_t v)
 {
 	return row->max == 0xffffff ? strf("0x%06llx", (unsigned long long)v) : strf("0x%llx", (unsigned long long)v);
@@ -540,9 +540,10 @@ struct json_object *attr_to_json(const struct attr_row *row, const char *value)
 	case ATTR_BOOL:
 		return json_object_new_boolean(*value == '1');
 	case ATTR_INT:
-		return text_to_i64(value, &i) < 0 ? NULL : json_object_new_int64(i);
+		/* What a kernel said may be something else; it is shown as it is. */
+		return text_to_i64(value, &i) < 0 ? json_object_new_string(value) : json_object_new_int64(i);
 	case ATTR_SIZE:
-		size = text_to_u64(value, &u) < 0 ? NULL : text_from_size(u);
+		size = text_to_u64(value, &u) < 0 ? strdup(value) : text_from_size(u);
 		return size ? json_object_new_string(size) : NULL;
 	case ATTR_SECRET:
 		colon = strchr(value, ':');
@@ -596,6 +597,22 @@ static int lower_from(const struct attr_row *row, const char *text, char **ret)
 }
 const struct attr_codec codec_lower = { .from_kernel = lower_from };
 
+/* The kernel has no word for an NGUID that is not set: it reads as zeros. */
+static int nguid_from(const struct attr_row *row, const char *text, char **ret)
+{
+	*ret = NULL;
+	return strspn(text, "0-:") == strlen(text) ? 0 : parse_nguid(row, text, ret, NULL);
+}
+const struct attr_codec codec_nguid = { .from_kernel = nguid_from };
+
+/* "none" is printed for an algorithm that the kernel has no name for, and cannot be written back. */
+static int algorithm_from(const struct attr_row *row, const char *text, char **ret)
+{
+	*ret = NULL;
+	return !*text || streq(text, "none") ? 0 : copy_trimmed(text, strlen(text), ret);
+}
+const struct attr_codec codec_algorithm = { .from_kernel = algorithm_from };
+
 static int version_from(const struct attr_row *row, const char *text, char **ret)
 {
 	return parse_version(row, text, ret, NULL);
@@ -606,7 +623,6 @@ static int hex_from(const struct attr_row *row, const char *text, char **ret)
 {
 	return parse_hex(row, text, ret, NULL);
 }
-const struct attr_codec codec_hex24 = { .from_kernel = hex_from };
 const struct attr_codec codec_hex = { .from_kernel = hex_from };
 
 /* A scan says "set" or "unset", never more. */

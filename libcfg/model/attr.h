@@ -43,7 +43,7 @@ enum attr_type {
 	ATTR_UUID,	/* RFC 9562 text form */
 	ATTR_NGUID,	/* 16 bytes as 32 hex digits; canonical form is the kernel's, grouped as a UUID */
 	ATTR_VERSION,	/* "maj.min[.ter]"; canonical without ".0" as third */
-	ATTR_HEX,	/* number, canonical "0x" + hex digits of width max (in digits); JSON string or number */
+	ATTR_HEX,	/* number, min..max; canonical as the kernel prints it, "0x" and hex digits. JSON string or number */
 	ATTR_SECRET,	/* a reference: "file:NAME" or "credential:NAME"; never the secret itself. JSON {"file":…}, {"credential":…};
 			 * an inline string is accepted on input and moved (see secret.h) */
 	ATTR_REF,	/* name of one object of kind ref */
@@ -115,7 +115,7 @@ struct attr_row {
 	const char *option;		/* Kconfig option that it needs, without "CONFIG_"; NULL: none of its own */
 	const char *feature;		/* what a user calls it ("in-band authentication"); goes with since or option */
 	enum attr_source source;
-	const char *dflt;		/* canonical; ATTR_CONSTANT only */
+	const char *dflt;		/* canonical; ATTR_CONSTANT, and what a kernel without the attribute behaves like */
 	enum attr_moment moment;
 	enum effect effect;
 	unsigned flags;

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sys/random.h>
 
 #include "base/text.h"
 #include "model/document.h"
@@ -68,30 +67,52 @@ int changes_append(struct changes *c, const char *path, const struct object *bef
 
 /* ---- comparing trees ---- */
 
-/* What b leaves out of generated values, and with merge of all values, stays as it is in a. */
+static int inherit_list(struct object *after, const struct object *before, const struct attr_row *row)
+{
+	char *const *had = object_get_list(before, row), *const *has = object_get_list(after, row);
+	size_t n = strv_len(has), m = strv_len(had);
+	_cleanup_free_ const char **both = calloc(n + m + 1, sizeof(*both));
+
+	if (!both)
+		return -ENOMEM;
+	if (n)
+		memcpy(both, has, n * sizeof(*both));
+	if (m)
+		memcpy(both + n, had, m * sizeof(*both));
+	return object_set_list(after, row, (char *const *)both);
+}
+
+/* A value that followed from others of the object follows from what they are now; see object_forget(). */
+static int inherit_text(struct object *after, const struct object *before, const struct attr_row *row)
+{
+	const char *had = object_get_row(before, row);
+	_cleanup_free_ char *followed = NULL, *follows = NULL;
+	int r = object_follow(before, row, &followed);
+
+	if (r >= 0 && streq_ptr(followed, had)) {
+		r = object_follow(after, row, &follows);
+		had = follows;
+	}
+	return r < 0 ? r : object_set(after, row, had);
+}
+
+/* What b leaves out of generated values, and with merge of all values, stays as it is in a; with merge also the members of lists. What may
+ * follow from other values comes after them. */
 static int inherit(struct object *after, const struct object *before, bool merge)
 {
-	attr_foreach(row, after->kind) {
-		int r = 0;
+	for (int late = 0; late < 2; late++)
+		attr_foreach(row, after->kind) {
+			int r = 0;
 
-		if (attr_is_list(row)) {
-			char *const *had = object_get_list(before, row);
-			_cleanup_strv_ char **both = NULL;
-
-			if (!merge || !had)
+			if ((row->source == ATTR_GENERATED) != late)
 				continue;
-			both = strv_copy(object_get_list(after, row));
-			for (; r >= 0 && *had; had++)
-				r = strv_append(&both, *had);
-			if (r >= 0)
-				r = object_set_list(after, row, both);
-		} else if (!object_get_row(after, row) && object_get_row(before, row) &&
-			   (merge || row->source == ATTR_GENERATED)) {
-			r = object_set(after, row, object_get_row(before, row));
+			if (attr_is_list(row))
+				r = merge && object_get_list(before, row) ? inherit_list(after, before, row) : 0;
+			else if ((merge || late) && !object_get_row(after, row) && object_get_row(before, row))
+				r = inherit_text(after, before, row);
+			if (r < 0)
+				return r;
 		}
-		if (r < 0)
-			return r;
-	}
 	return 0;
 }
 
@@ -128,17 +149,13 @@ static int diff_removed(struct changes *c, const struct object *a, const struct 
 static int diff_object(struct changes *c, const struct object *a, const struct object *b, bool merge)
 {
 	_cleanup_free_ char *path = object_path(b);
-	struct object *after = object_copy_shallow(b);
+	_cleanup_(object_freep) struct object *after = object_copy_shallow(b), *before = a ? object_copy_shallow(a) : NULL;
 
-	if (!path || !after || (a && inherit(after, a, merge) < 0)) {
-		object_free(after);
+	if (!path || !after || (a && !before) || (a && inherit(after, a, merge) < 0))
 		return -ENOMEM;
-	}
-	if (a && object_values_equal(a, after)) {
-		object_free(after);
+	if (a && object_values_equal(a, after))
 		return 0;
-	}
-	return changes_add(c, path, a ? object_copy_shallow(a) : NULL, after);
+	return changes_add(c, path, steal_ptr(before), steal_ptr(after));
 }
 
 static int diff_present(struct changes *c, const struct object *a, const struct object *b, bool merge)
@@ -182,24 +199,37 @@ static int apply_one(struct tree *t, const char *path, const struct object *from
 	struct object *o;
 	int r;
 
-	if (!to) {
-		o = tree_find(t, path);
-		if (o)
-			object_remove(o);
-		return 0;
-	}
 	if (from) {
 		o = tree_find(t, path);
-		return o ? object_assign(o, to) : -ENOENT;
+		/* Something was made below it meanwhile, which nobody asked to remove. */
+		if (!o || (!to && o->n_children))
+			return -ESTALE;
+		if (to)
+			return object_assign(o, to);
+		object_remove(o);
+		return 0;
 	}
 	r = tree_add(t, path, &o);
-	return r < 0 ? r : object_assign(o, to);
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	r = object_assign(o, to);
+	if (r < 0)
+		object_remove(o);
+	return r;
 }
 
-static void revert_from(struct tree *t, const struct changes *c, size_t n)
+/* The first n, backwards. */
+static int revert_first(struct tree *t, const struct changes *c, size_t n)
 {
-	while (n--)
-		apply_one(t, c->items[n]->path, c->items[n]->after, c->items[n]->before);
+	int result = 0;
+
+	while (n--) {
+		int r = apply_one(t, c->items[n]->path, c->items[n]->after, c->items[n]->before);
+
+		if (r < 0)
+			result = r;
+	}
+	return result;
 }
 
 int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err)
@@ -207,69 +237,108 @@ int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err
 	if (check_before(t, c, err) < 0)
 		return -ESTALE;
 	for (size_t i = 0; i < c->n; i++) {
-		int r = apply_one(t, c->items[i]->path, c->items[i]->before, c->items[i]->after);
+		const struct change *item = c->items[i];
+		int r = apply_one(t, item->path, item->before, item->after);
 
-		if (r < 0) {
-			revert_from(t, c, i + 1);
-			return r == -ENOMEM ? cfg_error_oom(err) :
-					      cfg_error_set_at(err, -r, c->items[i]->path, NULL,
-							       "cannot be changed: what it is below is not there");
-		}
+		if (r >= 0)
+			continue;
+		if (r == -ENOMEM && item->before && item->after)
+			revert_first(t, c, i + 1);
+		else
+			revert_first(t, c, i);
+		if (r == -ENOMEM)
+			return cfg_error_oom(err);
+		return cfg_error_set_at(err, -r, item->path, NULL, "%s",
+					!item->after  ? "has something below it that was made meanwhile" :
+					r == -ESTALE ? "would be below what is not there" :
+						       "cannot be an object's path");
 	}
 	return 0;
 }
 
 int changes_revert(struct tree *t, const struct changes *c)
 {
-	revert_from(t, c, c->n);
-	return 0;
+	return revert_first(t, c, c->n);
 }
 
 /* ---- the journal's form ---- */
 
+static struct json_object *change_to_json(const struct change *c)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct json_object *path = json_object_new_string(c->path), *set = c->after ? object_to_json(c->after, 0) : NULL;
+
+	/* What cannot be written must not read as null, which removes. */
+	if (!o || !path || (c->after && !set) || json_object_object_add(o, "path", path) < 0) {
+		json_object_put(path);
+		json_object_put(set);
+		return NULL;
+	}
+	if (json_object_object_add(o, "set", set) < 0) {
+		json_object_put(set);
+		return NULL;
+	}
+	return steal_ptr(o);
+}
+
 struct json_object *changes_to_json(const struct changes *c)
 {
-	struct json_object *list = json_object_new_array();
+	_cleanup_json_ struct json_object *list = json_object_new_array();
 
 	for (size_t i = 0; list && i < c->n; i++) {
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = change_to_json(c->items[i]);
 
-		json_object_object_add(o, "path", json_object_new_string(c->items[i]->path));
-		json_object_object_add(o, "set", c->items[i]->after ? object_to_json(c->items[i]->after, 0) : NULL);
-		json_object_array_add(list, o);
+		if (!o || json_object_array_add(list, o) < 0) {
+			json_object_put(o);
+			return NULL;
+		}
 	}
-	return list;
+	return steal_ptr(list);
+}
+
+static int after_from_json(const struct path *p, const char *path, struct json_object *set, struct object **ret,
+			   struct cfg_error *err)
+{
+	_cleanup_(object_freep) struct object *o = object_new_detached(p->kind[p->depth - 1], p->name[p->depth - 1]);
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+
+	if (!o)
+		return cfg_error_oom(err);
+	if (object_from_json(o, set, &errs) < 0) {
+		int code = errs.n ? errs.items[0].code : EINVAL;
+
+		if (!errs.n)
+			return cfg_error_set_at(err, code, path, NULL, "cannot be read");
+		/* It knew the last part of the path only. */
+		return cfg_error_set_at(err, code, path, errs.items[0].attr, "%s", errs.items[0].msg);
+	}
+	*ret = steal_ptr(o);
+	return 0;
 }
 
 static int change_from_json(const struct tree *t, struct json_object *json, struct changes *ret, struct cfg_error *err)
 {
 	_cleanup_path_ struct path p = { 0 };
-	_cleanup_errors_ struct cfg_errors errs = { 0 };
 	_cleanup_free_ char *path = NULL;
-	_cleanup_(object_freep) struct object *after = NULL;
+	_cleanup_(object_freep) struct object *after = NULL, *before = NULL;
 	struct json_object *at, *set;
 	const struct object *o;
 
-	if (!json_object_object_get_ex(json, "path", &at) || !json_object_is_type(at, json_type_string) ||
-	    !json_object_object_get_ex(json, "set", &set))
+	if (!json_object_is_type(json, json_type_object) || !json_object_object_get_ex(json, "path", &at) ||
+	    !json_object_is_type(at, json_type_string) || !json_object_object_get_ex(json, "set", &set))
 		return cfg_error_set(err, EINVAL, "a change needs path and set");
 	if (path_parse(json_object_get_string(at), &p, NULL, err) < 0)
 		return -EINVAL;
 	path = path_text(&p);
-	if (!path || !p.depth)
+	if (!path)
+		return cfg_error_oom(err);
+	if (!p.depth)
 		return cfg_error_set(err, EINVAL, "a change needs a path");
-	if (set) {
-		after = object_new_detached(p.kind[p.depth - 1], p.name[p.depth - 1]);
-		if (!after)
-			return cfg_error_oom(err);
-		if (object_from_json(after, set, &errs) < 0) {
-			if (err)
-				cfg_error_move(err, &errs.items[0]);
-			return -EINVAL;
-		}
-	}
+	if (set && after_from_json(&p, path, set, &after, err) < 0)
+		return -EINVAL;
 	o = tree_find(t, path);
-	if (changes_add(ret, path, o ? object_copy_shallow(o) : NULL, steal_ptr(after)) < 0)
+	before = o ? object_copy_shallow(o) : NULL;
+	if ((o && !before) || changes_add(ret, path, steal_ptr(before), steal_ptr(after)) < 0)
 		return cfg_error_oom(err);
 	return 0;
 }
@@ -287,113 +356,4 @@ int changes_from_json(const struct tree *t, struct json_object *json, struct cha
 		}
 	}
 	return 0;
-}
-
-/* ---- generated values ---- */
-
-static char *random_hex(size_t bytes)
-{
-	unsigned char random[16];
-	struct strbuf b = { 0 };
-
-	assert(bytes <= sizeof(random));
-	if (getrandom(random, bytes, 0) != (ssize_t)bytes)
-		return NULL;
-	for (size_t i = 0; i < bytes; i++)
-		strbuf_addf(&b, "%02x", random[i]);
-	return strbuf_steal(&b);
-}
-
-/* RFC 9562 version 4. */
-static char *random_uuid(void)
-{
-	_cleanup_free_ char *h = random_hex(16);
-
-	if (!h)
-		return NULL;
-	h[12] = '4';
-	h[16] = "89ab"[h[16] & 3];
-	return strf("%.8s-%.4s-%.4s-%.4s-%s", h, h + 8, h + 12, h + 16, h + 20);
-}
-
-/*
- * An NGUID begins, by the NVMe Base specification, with a vendor specific extension of 8 bytes, then an IEEE OUI and 5 bytes. Without
- * an OUI of our own the uuid's bits serve, with the OUI's local bit set so that it can be no vendor's.
- */
-static char *nguid_of(const char *uuid)
-{
-	char *n = strdup(uuid);
-	unsigned v;
-
-	/* Byte 8 is digits 16 and 17: behind three dashes at 19 and 20. Bit 1 of an OUI's first byte says: locally made. */
-	if (!n || sscanf(n + 19, "%2x", &v) != 1)
-		return n;
-	v = (v | 2) & ~1u;
-	n[19] = "0123456789abcdef"[v >> 4 & 15];
-	n[20] = "0123456789abcdef"[v & 15];
-	return n;
-}
-
-static int set_if_absent(struct object *o, const char *attr, char *value /* taken */)
-{
-	const struct attr_row *row = attr_find(o->kind, attr);
-	_cleanup_free_ char *v = value;
-
-	if (object_get_row(o, row))
-		return 0;
-	return v ? object_set(o, row, v) : -ENOMEM;
-}
-
-static int generate_address(struct object *o)
-{
-	const char *trtype = object_get(o, "trtype"), *traddr = object_get(o, "traddr");
-	const char *adrfam = NULL;
-	bool ip;
-
-	if (!trtype)
-		return 0;
-	ip = streq(trtype, "tcp") || streq(trtype, "rdma");
-	if (streq(trtype, "fc"))
-		adrfam = "fc";
-	else if (streq(trtype, "loop"))
-		adrfam = "loop";
-	else if (streq(trtype, "pci"))
-		adrfam = "pci";
-	else if (ip && traddr)
-		adrfam = strchr(traddr, ':') ? "ipv6" : "ipv4";
-	if (adrfam && set_if_absent(o, "adrfam", strdup(adrfam)) < 0)
-		return -ENOMEM;
-	return ip ? set_if_absent(o, "trsvcid", strdup("4420")) : 0;
-}
-
-int object_generate(struct object *o)
-{
-	int r;
-
-	switch (o->kind) {
-	case KIND_BACKEND:
-		r = object_get(o, "uuid") ? 0 : set_if_absent(o, "uuid", random_uuid());
-		return r < 0 || object_get(o, "nguid") ? r : set_if_absent(o, "nguid", nguid_of(object_get(o, "uuid")));
-	case KIND_SUBSYSTEM:
-		return object_get(o, "serial") ? 0 : set_if_absent(o, "serial", random_hex(10));
-	case KIND_PORT:
-	case KIND_REFERRAL:
-		return generate_address(o);
-	default:
-		return 0;
-	}
-}
-
-static int generate_below(struct object *o)
-{
-	int r = o->kind == KIND_ROOT ? 0 : object_generate(o);
-
-	for (size_t i = 0; r >= 0 && i < o->n_children; i++)
-		r = generate_below(o->children[i]);
-	return r;
-}
-
-int tree_generate(struct tree *t)
-{
-	return generate_below(tree_root(t));
 }

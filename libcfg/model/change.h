@@ -26,13 +26,15 @@ void changes_done(struct changes *c);
 /* Appends copies; either may be NULL. */
 int changes_append(struct changes *c, const char *path, const struct object *before, const struct object *after);
 
-/* What turns a into b. merge: nothing that only a has is removed, and an attribute absent in b is left as it is in a. In both
- * modes a generated value that b leaves out is taken from a. */
+/* What turns a into b: removals, children first, then what is made or altered, parents first. merge: nothing that only a has is removed,
+ * neither objects nor members of lists, and an attribute absent in b is left as it is in a. In both modes a generated value that b
+ * leaves out is taken from a; one that followed from the object's other values there follows from them again. What neither has
+ * stays absent: object_generate() is the caller's. */
 int changes_diff(const struct tree *a, const struct tree *b, bool merge, struct changes *ret);
 
 /* Makes them in the tree. The tree must be as "before" says (-ESTALE with the path if it is not, nothing changed). */
 int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err);
-/* Takes them back; only on the tree as changes_apply() left it. */
+/* Takes them back; only on the tree as changes_apply() left it. Negative when memory ran out: then the tree is of no more use. */
 int changes_revert(struct tree *t, const struct changes *c);
 
 /* Journal form: [{"path":…, "set":{…}|null}, …]; null removes. A record holds the state after, whole objects. Secrets are references.
@@ -70,8 +72,13 @@ void edits_done(struct edits *e);
  * something refers to the object or lives below it and lists that, unless recursive. Generated values are filled in. */
 int edits_to_changes(struct tree *t, const struct edits *e, struct changes *ret, struct cfg_errors *errs);
 
-/* Fills what is generated and absent (serial, uuid, nguid): of one object. Random from getrandom(2). */
+/* Fills what is generated and absent: serial, uuid, nguid, adrfam, trsvcid. Random from getrandom(2). */
 int object_generate(struct object *o);
 int tree_generate(struct tree *t);
+/* What object_generate() makes of an attribute from the object's other values; *ret NULL when it is no such attribute or they do not
+ * tell. Caller frees. */
+int object_follow(const struct object *o, const struct attr_row *row, char **ret);
+/* Makes absent what is as object_follow() has it. For use before other values change; then object_generate(). */
+int object_forget(struct object *o);
 
 #endif

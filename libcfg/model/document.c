@@ -14,7 +14,7 @@
 
 struct places {
 	char *name;
-	struct map *map;	/* "PATH" or "PATH ATTR" -> struct json_place */
+	struct map *map;	/* "PATH", "PATH ATTR" or, of a list, "PATH ATTR MEMBER" -> struct json_place */
 };
 
 struct places *places_free(struct places *p)
@@ -73,6 +73,25 @@ char *places_find(const struct places *p, const char *object, const char *attr)
 	return place ? json_place_text(p->name, *place) : NULL;
 }
 
+/* The message about a wrong member of a list names it, and is told its place by that. */
+static char *find_member(const struct places *p, const struct cfg_error *e)
+{
+	_cleanup_free_ char *msg = strdup(e->msg);
+	char *save = NULL;
+
+	for (char *word = msg ? strtok_r(msg, " ", &save) : NULL; word; word = strtok_r(NULL, " ", &save)) {
+		_cleanup_free_ char *key = NULL;
+		const struct json_place *place;
+
+		word[strlen(word) - (strchr(",;:", word[strlen(word) - 1]) != NULL)] = 0;
+		key = strf("%s %s %s", e->object, e->attr, word);
+		place = key ? map_get(p->map, key) : NULL;
+		if (place)
+			return json_place_text(p->name, *place);
+	}
+	return NULL;
+}
+
 void places_annotate(const struct places *p, struct cfg_errors *errs)
 {
 	for (size_t i = 0; p && i < errs->n; i++) {
@@ -81,7 +100,10 @@ void places_annotate(const struct places *p, struct cfg_errors *errs)
 
 		if (e->place || !e->object)
 			continue;
-		place = places_find(p, e->object, e->attr);
+		if (e->attr && e->msg)
+			place = find_member(p, e);
+		if (!place)
+			place = places_find(p, e->object, e->attr);
 		cfg_error_at(e, NULL, NULL, place);
 	}
 }
@@ -174,9 +196,14 @@ static const char *nearest(enum kind kind, const char *key)
 
 	if (d > 4)
 		d = 4;
-	attr_foreach(row, kind)
-		if (attr_is_settable(row))
-			closer(key, row->name, &best, &d);
+	attr_foreach(row, kind) {
+		if (!attr_is_settable(row))
+			continue;
+		/* Who knows the kernel's files writes attr_model for model. */
+		if (streq_ptr(row->file, key))
+			return row->name;
+		closer(key, row->name, &best, &d);
+	}
 	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++)
 		if (kind_info(k)->parent == kind)
 			closer(key, kind_info(k)->collection, &best, &d);
@@ -196,26 +223,52 @@ static int unknown_key(struct loader *l, struct json_object *at, const struct ob
 		      problem(l, at, path, NULL, "there is no key \"%.80s\" here", key);
 }
 
+/* One member of a list into *ret, which stays NULL when it is wrong. */
+static int load_member_name(struct loader *l, const char *path, const struct attr_row *row, struct json_object *item,
+			    struct json_object *list, struct map *seen, char **ret)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *name = NULL, *place = NULL;
+
+	if (!json_object_is_type(item, json_type_string))
+		return problem(l, item ? item : list, path, row->name, "must hold names, each a string");
+	if (attr_parse(row, json_object_get_string(item), &name, &err) < 0)
+		return take_problem(l, item, path, row->name, &err);
+	if (map_get(seen, name))
+		return problem(l, item, path, row->name, "names %s twice", name);
+	if (map_put(seen, name, item) < 0)
+		return -ENOMEM;
+	if (l->d && l->d->places) {
+		place = strf("%s %s", row->name, name);
+		if (!place || places_put(l->d->places, path, place, json_place_of(item)) < 0)
+			return -ENOMEM;
+	}
+	*ret = steal_ptr(name);
+	return 0;
+}
+
 static int load_list(struct loader *l, struct object *o, const char *path, const struct attr_row *row, struct json_object *v)
 {
+	_cleanup_(map_freep) struct map *seen = map_new();
 	_cleanup_strv_ char **list = NULL;
+	size_t n, kept = 0;
 	int r = 0;
 
 	if (!json_object_is_type(v, json_type_array))
 		return problem(l, v, path, row->name, "must be an array of names");
-	for (size_t i = 0; i < json_object_array_length(v); i++) {
-		struct json_object *item = json_object_array_get_idx(v, i);
-		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-		_cleanup_free_ char *name = NULL;
+	n = json_object_array_length(v);
+	list = calloc(n + 1, sizeof(*list));
+	if (!seen || !list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int k = load_member_name(l, path, row, json_object_array_get_idx(v, i), v, seen, &list[kept]);
 
-		if (!json_object_is_type(item, json_type_string))
-			r = problem(l, item ? item : v, path, row->name, "must hold names, each a string");
-		else if (attr_parse(row, json_object_get_string(item), &name, &err) < 0)
-			r = take_problem(l, item, path, row->name, &err);
-		else if (strv_contains(list, name))
-			r = problem(l, item, path, row->name, "names %s twice", name);
-		else if (strv_append(&list, name) < 0)
-			return -ENOMEM;
+		if (k == -ENOMEM)
+			return k;
+		if (k < 0)
+			r = k;
+		else
+			kept++;
 	}
 	return r < 0 ? r : object_set_list(o, row, list);
 }
@@ -225,16 +278,20 @@ static int load_inline_secret(struct loader *l, struct object *o, const char *pa
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	_cleanup_free_ char *reference = NULL;
-	const char *secret = json_object_get_string(v);
+	/* json-c's own copy; it is wiped once the secret is taken, or found to be none. */
+	char *secret = (char *)json_object_get_string(v);
+	int r;
 
 	if (!l->secrets)
 		return problem(l, v, path, row->name, "must be a reference, not the secret itself");
-	if (secret_check(secret, &err) < 0)
-		return take_problem(l, v, path, row->name, &err);
-	reference = strf("inline:%zu", strv_len(l->d->inline_secrets));
-	if (!reference || strv_append(&l->d->inline_secrets, secret) < 0)
-		return -ENOMEM;
-	return object_set(o, row, reference);
+	if (secret_check(secret, &err) < 0) {
+		r = take_problem(l, v, path, row->name, &err);
+	} else {
+		reference = strf("inline:%zu", strv_len(l->d->inline_secrets));
+		r = reference ? strv_append(&l->d->inline_secrets, secret) : -ENOMEM;
+	}
+	explicit_bzero(secret, strlen(secret));
+	return r < 0 ? r : object_set(o, row, reference);
 }
 
 static int load_attr(struct loader *l, struct object *o, const char *path, const struct attr_row *row, struct json_object *v)
@@ -415,11 +472,17 @@ int object_from_json(struct object *o, struct json_object *json, struct cfg_erro
 
 static struct json_object *list_to_json(char *const *list)
 {
-	struct json_object *array = json_object_new_array();
+	_cleanup_json_ struct json_object *array = json_object_new_array();
 
-	for (; list && *list; list++)
-		json_object_array_add(array, json_object_new_string(*list));
-	return array;
+	for (; array && list && *list; list++) {
+		struct json_object *name = json_object_new_string(*list);
+
+		if (!name || json_object_array_add(array, name) < 0) {
+			json_object_put(name);
+			return NULL;
+		}
+	}
+	return steal_ptr(array);
 }
 
 static bool written(const struct object *o, const struct attr_row *row, unsigned flags)

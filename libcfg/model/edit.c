@@ -69,31 +69,54 @@ static int no_such_attribute(struct editor *e, const struct object *o, const cha
 			      kind_info(o->kind)->noun, name, known ? known : "");
 }
 
+/* The next name of a list, or NULL. An NQN may hold a comma itself, so only one before another NQN ends it. */
+static char *next_name(char **at, bool nqns)
+{
+	char *name = *at, *end;
+
+	if (!name)
+		return NULL;
+	end = nqns ? strstr(name, ",nqn.") : strchr(name, ',');
+	if (end)
+		*end++ = 0;
+	*at = end;
+	return name;
+}
+
+static int edit_member(struct editor *e, const char *path, const struct attr_row *row, enum edit_op op, const char *name,
+		       char ***list)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *canonical = NULL;
+
+	if (attr_parse(row, name, &canonical, &err) < 0) {
+		cfg_error_at(&err, path, row->name, e->edit->place);
+		return cfg_errors_take(e->errs, &err);
+	}
+	/* A misspelt name must not pass for something taken away; adding what is there does no harm. */
+	if (op == EDIT_SUB)
+		return *list && strv_remove(*list, canonical) ? 0 :
+			       cfg_errors_add(e->errs, ENOENT, path, row->name, e->edit->place, "does not hold %s", canonical);
+	return strv_contains(*list, canonical) || strv_append(list, canonical) >= 0 ? 0 : oom(e);
+}
+
 static int edit_list(struct editor *e, struct object *o, const char *path, const struct attr_row *row,
 		     const struct edit_attr *a)
 {
-	_cleanup_strv_ char **list = a->op == EDIT_ASSIGN ? NULL : strv_copy(object_get_list(o, row));
+	char *const *had = a->op == EDIT_ASSIGN ? NULL : object_get_list(o, row);
+	_cleanup_strv_ char **list = strv_copy(had);
 	_cleanup_free_ char *copy = strdup(a->value);
-	char *save = NULL;
+	bool nqns = row->ref == KIND_HOST || row->ref == KIND_SUBSYSTEM;
+	char *at = copy && *copy ? copy : NULL;
+	int r = 0;
 
-	if (!copy)
+	if (!copy || (had && !list))
 		return oom(e);
-	for (char *name = strtok_r(copy, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
-		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-		_cleanup_free_ char *canonical = NULL;
-
-		if (attr_parse(row, name, &canonical, &err) < 0) {
-			cfg_error_at(&err, path, row->name, e->edit->place);
-			return cfg_errors_take(e->errs, &err);
-		}
-		if (a->op == EDIT_SUB) {
-			if (!strv_remove(list, canonical))
-				return cfg_errors_add(e->errs, ENOENT, path, row->name, e->edit->place, "does not hold %s",
-						      canonical);
-		} else if (!strv_contains(list, canonical) && strv_append(&list, canonical) < 0) {
-			return oom(e);
-		}
-	}
+	for (char *name; (name = next_name(&at, nqns));)
+		if (edit_member(e, path, row, a->op, name, &list) < 0)
+			r = -EINVAL;
+	if (r < 0)
+		return r;
 	return object_set_list(o, row, list) < 0 ? oom(e) : 0;
 }
 
@@ -122,10 +145,12 @@ static int edit_attrs(struct editor *e, struct object *o, const char *path)
 {
 	int r = 0;
 
+	if (object_forget(o) < 0)
+		return oom(e);
 	for (size_t i = 0; i < e->edit->n_attrs; i++)
 		if (edit_attr(e, o, path, &e->edit->attrs[i]) < 0)
 			r = -EINVAL;
-	return r;
+	return object_generate(o) < 0 ? oom(e) : r;
 }
 
 /* ---- create, set ---- */
@@ -146,10 +171,7 @@ static int edit_create(struct editor *e, const char *path)
 				      parent ? parent : "something");
 	if (r < 0)
 		return oom(e);
-	r = edit_attrs(e, o, path);
-	if (r >= 0 && object_generate(o) < 0)
-		return oom(e);
-	return r;
+	return edit_attrs(e, o, path);
 }
 
 static int edit_set(struct editor *e, const char *path)
@@ -161,16 +183,12 @@ static int edit_set(struct editor *e, const char *path)
 		return edit_create(e, path);
 	if (!o)
 		return cfg_errors_add(e->errs, ENOENT, path, NULL, e->edit->place, "does not exist; use create to make it");
-	if (touch(e, path) < 0)
-		return -ENOMEM;
-	if (edit_attrs(e, o, path) < 0)
-		return -EINVAL;
-	return object_generate(o) < 0 ? oom(e) : 0;
+	return touch(e, path) < 0 ? -ENOMEM : edit_attrs(e, o, path);
 }
 
 /* ---- delete ---- */
 
-static void name_users(struct strbuf *b, const struct users *u, const struct object *target)
+static void name_users(struct strbuf *b, const struct users *u)
 {
 	for (size_t i = 0; i < u->n && i < 20; i++) {
 		_cleanup_free_ char *path = object_path(u->items[i]);
@@ -199,7 +217,7 @@ static int refuse_delete(struct editor *e, const struct object *o, const char *p
 
 	/* Only top-level objects are referred to by name. */
 	if (o->parent->kind == KIND_ROOT)
-		name_users(&users, &u, o);
+		name_users(&users, &u);
 	name_children(&children, o);
 	if (!users.len && !children.len)
 		return 0;

@@ -72,6 +72,14 @@ static bool good_uuid(const char *s)
 	return true;
 }
 
+/* Blanks and control characters, those beyond ASCII (U+0080 to U+00A0) included; and what would end a path's part. */
+static bool is_unfit(const char *utf8)
+{
+	const unsigned char *c = (const unsigned char *)utf8;
+
+	return c[0] <= ' ' || c[0] == '/' || c[0] == 0x7f || (c[0] == 0xc2 && c[1] <= 0xa0);
+}
+
 #define UUID_PREFIX "nqn.2014-08.org.nvmexpress:uuid:"
 
 int name_parse_nqn(const char *text, char **ret, struct cfg_error *err)
@@ -83,7 +91,7 @@ int name_parse_nqn(const char *text, char **ret, struct cfg_error *err)
 	if (!text_is_utf8(text, n))
 		return cfg_error_set(err, EINVAL, "the NQN is not UTF-8");
 	for (const char *c = text; *c; c++)
-		if ((unsigned char)*c <= ' ' || *c == '/' || *c == 0x7f)
+		if (is_unfit(c))
 			return cfg_error_set(err, EINVAL,
 					     "the NQN \"%.80s\" holds a blank, a slash or a control character", text);
 	if (strncmp(text, "nqn.", 4) != 0 || !good_date(text + 4) || text[11] != '.' || !good_domain(text + 12))
@@ -104,13 +112,15 @@ int name_parse_subsystem(const char *text, char **ret, struct cfg_error *err)
 static int parse_number(const char *what, const char *text, uint64_t min, uint64_t max, const char *why, char **ret,
 			struct cfg_error *err)
 {
-	size_t zeros = strspn(text, "0");
+	size_t digits = strspn(text, "0123456789"), zeros = strspn(text, "0");
 	uint64_t v;
 
 	if (text_to_u64(text, &v) == 0 && v >= min && v <= max)
 		return keep(text, ret, err);
-	if (zeros && text[zeros] && strspn(text, "0123456789") == strlen(text))
-		return cfg_error_set(err, EINVAL, "\"%.40s\" is no %s: write %.40s", text, what, text + zeros);
+	/* 01 and 1 would be two folders of the kernel for one id. */
+	if (digits > 1 && zeros && !text[digits] && !(zeros == digits && min))
+		return cfg_error_set(err, EINVAL, "\"%.40s\" is no %s: write %.40s", text, what,
+				     text + (zeros == digits ? zeros - 1 : zeros));
 	return cfg_error_set(err, EINVAL, "\"%.40s\" is no %s: a decimal number from %llu to %llu%s", text, what,
 			     (unsigned long long)min, (unsigned long long)max, why);
 }

@@ -24,7 +24,7 @@ static const char *const ana_states[] = { "optimized", "non-optimized", "inacces
 static const char *const backend_types[] = { "block", "file", NULL };
 
 const struct attr_row rows_nvmet[] = {
-	{ "discovery_nqn", ATTR_STRING, .min = 1, .max = 223, .file = "discovery_nqn", .since = "6.10",
+	{ "discovery_nqn", ATTR_NQN, .file = "discovery_nqn", .since = "6.10",
 	  .feature = "a discovery NQN of its own", .source = ATTR_CONSTANT,
 	  .dflt = "nqn.2014-08.org.nvmexpress.discovery", .flags = ATTR_NO_NEWLINE,
 	  .doc = "The unique NQN of the discovery subsystem; the well-known one goes on working beside it." },
@@ -59,10 +59,10 @@ const struct attr_row rows_host[] = {
 	{ "dhchap_ctrl_key", ATTR_SECRET, .file = "dhchap_ctrl_key", .codec = &codec_secret, AUTH,
 	  .source = ATTR_OPTIONAL, .flags = ATTR_NO_NEWLINE,
 	  .doc = "Secret that the controller proves to the host, for authentication in both directions." },
-	{ "dhchap_hash", ATTR_WORD, .words = hashes, .file = "dhchap_hash", AUTH, .source = ATTR_CONSTANT,
-	  .dflt = "hmac(sha256)", .doc = "Hash function of the authentication." },
-	{ "dhchap_dhgroup", ATTR_WORD, .words = groups, .file = "dhchap_dhgroup", AUTH, .source = ATTR_CONSTANT,
-	  .dflt = "null", .doc = "Diffie-Hellman group of the authentication." },
+	{ "dhchap_hash", ATTR_WORD, .words = hashes, .file = "dhchap_hash", .codec = &codec_algorithm, AUTH,
+	  .source = ATTR_CONSTANT, .dflt = "hmac(sha256)", .doc = "Hash function of the authentication." },
+	{ "dhchap_dhgroup", ATTR_WORD, .words = groups, .file = "dhchap_dhgroup", .codec = &codec_algorithm, AUTH,
+	  .source = ATTR_CONSTANT, .dflt = "null", .doc = "Diffie-Hellman group of the authentication." },
 	END
 };
 
@@ -82,7 +82,7 @@ const struct attr_row rows_subsystem[] = {
 	{ "firmware", ATTR_STRING, .min = 1, .max = 8, .file = "attr_firmware", .since = "6.2",
 	  .feature = "a firmware revision of one's own", .source = ATTR_CAPTURED, .moment = ATTR_FRESH,
 	  .effect = EFFECT_DISCONNECT, .doc = "Firmware revision; the kernel's release when not given." },
-	{ "ieee_oui", ATTR_HEX, .min = 0, .max = 0xffffff, .file = "attr_ieee_oui", .codec = &codec_hex24,
+	{ "ieee_oui", ATTR_HEX, .min = 0, .max = 0xffffff, .file = "attr_ieee_oui", .codec = &codec_hex,
 	  .since = "6.2", .feature = "an IEEE OUI of one's own", .source = ATTR_CONSTANT, .dflt = "0x000000",
 	  .moment = ATTR_FRESH, .effect = EFFECT_DISCONNECT, .doc = "IEEE OUI of the vendor." },
 	{ "vendor_id", ATTR_HEX, .min = 0, .max = 0xffff, .file = "attr_vendor_id", .codec = &codec_hex,
@@ -124,7 +124,7 @@ const struct attr_row rows_namespace[] = {
 	  .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY, .doc = "As the backend's." },
 	{ "device_uuid", ATTR_UUID, .file = "device_uuid", .codec = &codec_lower, .source = ATTR_DERIVED,
 	  .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY, .doc = "The backend's uuid." },
-	{ "device_nguid", ATTR_NGUID, .file = "device_nguid", .codec = &codec_lower, .source = ATTR_DERIVED,
+	{ "device_nguid", ATTR_NGUID, .file = "device_nguid", .codec = &codec_nguid, .source = ATTR_DERIVED,
 	  .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY, .doc = "The backend's nguid." },
 	{ "ana_grpid", ATTR_INT, .min = 1, .max = 127, .file = "ana_grpid", .source = ATTR_CONSTANT, .dflt = "1",
 	  .doc = "ANA group: its state on each port is the port's ana_groups/ID." },

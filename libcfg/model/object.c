@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Objects, paths and the tree. Children are sorted arrays: small, in order, and quick to search. The index maps strings to the
- * objects that hold them: "@KIND/NAME" to those that refer to an object, "RESOURCE" to those that use a device, an
- * address or an identity; object_index() alone says which strings an object holds.
+ * Objects and the tree. Children are sorted arrays: small, in order, and quick to search. The index maps strings to the
+ * objects that hold them: "@COLLECTION/NAME" to those that refer to an object, "RESOURCE" to those that use a device, an
+ * address or an identity. row_key() alone says which string a value stands for; a change of a value touches no other.
+ * Paths as people write them are in path.c.
  */
 #include "model/object.h"
 
@@ -11,7 +12,6 @@
 
 #include "base/map.h"
 #include "base/text.h"
-#include "model/names.h"
 
 struct holders {
 	struct object **items;
@@ -66,87 +66,121 @@ static void index_del(struct tree *t, const char *key, const struct object *o)
 	}
 }
 
-static int add_reference(char ***keys, enum kind kind, const char *name)
-{
-	_cleanup_free_ char *key = strf("@%s/%s", kind_info(kind)->collection, name);
+/* Keys are put together on the stack, so that a lookup or a removal cannot fail. Longer than any value that the kernel or a row
+ * takes; a longer one would be cut, the same way each time. */
+struct key {
+	char text[4352];
+};
 
-	return key ? strv_append(keys, key) : -ENOMEM;
+static const char *reference_key(struct key *k, enum kind kind, const char *name)
+{
+	snprintf(k->text, sizeof(k->text), "@%s/%s", kind_info(kind)->collection, name);
+	return k->text;
 }
 
-static int add_key(char ***keys, const char *what, const char *value)
-{
-	_cleanup_free_ char *key = NULL;
+/* Values that must be one object's alone. */
+static const struct keyed {
+	enum kind kind;
+	const char *attr;
+	const char *what;
+} keyed[] = {
+	{ KIND_BACKEND, "device", "device" },
+	{ KIND_BACKEND, "path", "device" },
+	{ KIND_BACKEND, "uuid", "uuid" },
+	{ KIND_BACKEND, "nguid", "nguid" },
+	{ KIND_SUBSYSTEM, "passthru_path", "device" },
+};
 
-	if (!value || !*value)
-		return 0;
-	key = strf("%s:%s", what, value);
-	return key ? strv_append(keys, key) : -ENOMEM;
+static bool is_address(const struct object *o, const struct attr_row *row)
+{
+	return o->kind == KIND_PORT &&
+	       (streq(row->name, "trtype") || streq(row->name, "traddr") || streq(row->name, "trsvcid"));
+}
+
+/* What the value of a row is found under; NULL when under nothing. Not for ATTR_REFS. */
+static const char *row_key(const struct object *o, const struct attr_row *row, struct key *k)
+{
+	const char *value = object_get_row(o, row);
+
+	if (is_address(o, row)) {
+		const char *trtype = object_get(o, "trtype"), *trsvcid = object_get(o, "trsvcid");
+
+		/* One service on whatever address: wildcards clash with all, so the address itself is left to validation. */
+		if (!trtype || !object_get(o, "traddr"))
+			return NULL;
+		snprintf(k->text, sizeof(k->text), "address:%s:%s", trtype, trsvcid ? trsvcid : "");
+		return k->text;
+	}
+	if (!value)
+		return NULL;
+	if (row->type == ATTR_REF)
+		return reference_key(k, row->ref, value);
+	for (const struct keyed *d = keyed; d < keyed + ARRAY_SIZE(keyed); d++)
+		if (d->kind == o->kind && streq(d->attr, row->name)) {
+			snprintf(k->text, sizeof(k->text), "%s:%s", d->what, value);
+			return k->text;
+		}
+	return NULL;
+}
+
+/* Rows whose keys, together, are all that the object has: an address is one key of three rows. */
+static bool has_key_of_its_own(const struct object *o, const struct attr_row *row)
+{
+	return !attr_is_list(row) && (!is_address(o, row) || streq(row->name, "traddr"));
 }
 
 int object_keys(const struct object *o, char ***ret)
 {
 	_cleanup_strv_ char **keys = NULL;
-	_cleanup_free_ char *address = NULL;
-	int r = 0;
+	struct key k;
 
 	*ret = NULL;
-	switch (o->kind) {
-	case KIND_BACKEND:
-		r = add_key(&keys, "device", object_get(o, "device"));
-		if (r >= 0)
-			r = add_key(&keys, "device", object_get(o, "path"));
-		if (r >= 0)
-			r = add_key(&keys, "uuid", object_get(o, "uuid"));
-		if (r >= 0)
-			r = add_key(&keys, "nguid", object_get(o, "nguid"));
-		break;
-	case KIND_PORT:
-		/* One service on whatever address: wildcards clash with all, so the address itself is left to validation. */
-		if (!object_get(o, "trtype") || !object_get(o, "traddr"))
-			break;
-		address = strf("%s:%s", object_get(o, "trtype"), object_get(o, "trsvcid") ? object_get(o, "trsvcid") : "");
-		r = address ? add_key(&keys, "address", address) : -ENOMEM;
-		break;
-	default:
-		break;
+	attr_foreach(row, o->kind) {
+		const char *key = has_key_of_its_own(o, row) && row->type != ATTR_REF ? row_key(o, row, &k) : NULL;
+
+		if (key && strv_append(&keys, key) < 0)
+			return -ENOMEM;
 	}
-	if (r >= 0)
-		*ret = steal_ptr(keys);
-	return r;
+	*ret = steal_ptr(keys);
+	return 0;
 }
 
-/* Everything under which an object is found. */
-static int object_index(const struct object *o, char ***ret)
+/* Names of a sorted set that another sorted set has not: takes them in or out of the index. */
+static int index_names(struct object *o, const struct attr_row *row, char *const *names, char *const *other, bool add)
 {
-	int r = object_keys(o, ret);
+	struct key k;
+
+	for (; names && *names; names++) {
+		int c = -1;
+
+		while (other && *other && (c = text_natural_cmp(*other, *names)) < 0)
+			other++;
+		if (other && *other && c == 0)
+			continue;
+		if (!add)
+			index_del(o->tree, reference_key(&k, row->ref, *names), o);
+		else if (index_add(o->tree, reference_key(&k, row->ref, *names), o) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Takes a whole object out of the index. */
+static void unindex(struct object *o)
+{
+	struct key k;
 
 	attr_foreach(row, o->kind) {
-		if (r < 0)
-			break;
-		if (row->type == ATTR_REF && object_get_row(o, row))
-			r = add_reference(ret, row->ref, object_get_row(o, row));
-		if (row->type == ATTR_REFS)
-			for (char *const *n = object_get_list(o, row); r >= 0 && n && *n; n++)
-				r = add_reference(ret, row->ref, *n);
-	}
-	return r;
-}
+		const char *key;
 
-static int index_object(struct object *o, bool add)
-{
-	_cleanup_strv_ char **keys = NULL;
-	int r;
-
-	if (!o->tree || o->kind == KIND_ROOT)
-		return 0;
-	r = object_index(o, &keys);
-	for (char **k = keys; r >= 0 && k && *k; k++) {
-		if (add)
-			r = index_add(o->tree, *k, o);
-		else
-			index_del(o->tree, *k, o);
+		if (attr_is_list(row)) {
+			index_names(o, row, object_get_list(o, row), NULL, false);
+			continue;
+		}
+		key = has_key_of_its_own(o, row) ? row_key(o, row, &k) : NULL;
+		if (key)
+			index_del(o->tree, key, o);
 	}
-	return r;
 }
 
 static struct users users_of(const struct tree *t, const char *key)
@@ -158,9 +192,9 @@ static struct users users_of(const struct tree *t, const char *key)
 
 struct users tree_users(const struct tree *t, enum kind kind, const char *name)
 {
-	_cleanup_free_ char *key = strf("@%s/%s", kind_info(kind)->collection, name);
+	struct key k;
 
-	return key ? users_of(t, key) : (struct users){ 0 };
+	return users_of(t, reference_key(&k, kind, name));
 }
 
 struct users tree_key_owners(const struct tree *t, const char *key)
@@ -210,9 +244,10 @@ static void object_destroy(struct object *o)
 {
 	for (size_t i = 0; i < o->n_children; i++)
 		object_destroy(o->children[i]);
-	index_object(o, false);
-	if (o->tree)
+	if (o->tree) {
+		unindex(o);
 		o->tree->count--;
+	}
 	values_clear(o);
 	free(o->children);
 	free(o->values);
@@ -372,38 +407,56 @@ const char *object_effective(const struct object *o, const struct attr_row *row)
 int object_set(struct object *o, const struct attr_row *row, const char *text)
 {
 	struct value *v = &o->values[attr_index(o->kind, row)];
-	char *copy = NULL;
+	_cleanup_free_ char *old = v->text;
+	char *copy = text ? strdup(text) : NULL;
+	const char *key, *old_key;
+	struct key k, old_k;
 
 	assert(!attr_is_list(row));
-	if (streq_ptr(v->text, text))
-		return 0;
-	if (text) {
-		copy = strdup(text);
-		if (!copy)
-			return -ENOMEM;
+	if ((text && !copy) || streq_ptr(old, text)) {
+		steal_ptr(old);
+		free(copy);
+		return text && !copy ? -ENOMEM : 0;
 	}
-	index_object(o, false);
-	free(v->text);
+	old_key = o->tree ? row_key(o, row, &old_k) : NULL;
 	v->text = copy;
-	return index_object(o, true);
+	key = o->tree ? row_key(o, row, &k) : NULL;
+	if (streq_ptr(old_key, key))
+		return 0;
+	if (key && index_add(o->tree, key, o) < 0) {
+		v->text = steal_ptr(old);
+		free(copy);
+		return -ENOMEM;
+	}
+	if (old_key)
+		index_del(o->tree, old_key, o);
+	return 0;
 }
 
 int object_set_list(struct object *o, const struct attr_row *row, char *const *list)
 {
 	struct value *v = &o->values[attr_index(o->kind, row)];
-	char **copy = NULL;
+	_cleanup_strv_ char **old = v->list;
+	_cleanup_strv_ char **copy = list && *list ? strv_copy(list) : NULL;
 
 	assert(attr_is_list(row));
-	if (list && *list) {
-		copy = strv_copy(list);
-		if (!copy)
-			return -ENOMEM;
-		strv_sort_unique(copy);
+	strv_sort_unique(copy);
+	if ((list && *list && !copy) || strv_equal(copy, old)) {
+		int r = list && *list && !copy ? -ENOMEM : 0;
+
+		steal_ptr(old);
+		return r;
 	}
-	index_object(o, false);
-	strv_free(v->list);
-	v->list = copy;
-	return index_object(o, true);
+	if (o->tree && index_names(o, row, copy, old, true) < 0) {
+		/* What was added of it goes again; the rest is not there, which does not matter. */
+		index_names(o, row, copy, old, false);
+		steal_ptr(old);
+		return -ENOMEM;
+	}
+	if (o->tree)
+		index_names(o, row, old, copy, false);
+	v->list = steal_ptr(copy);
+	return 0;
 }
 
 bool object_values_equal(const struct object *a, const struct object *b)
@@ -415,42 +468,24 @@ bool object_values_equal(const struct object *a, const struct object *b)
 	return true;
 }
 
-/* Without touching the index. */
-static int copy_values(struct object *to, const struct object *from)
+int object_assign(struct object *to, const struct object *from)
 {
-	attr_foreach(row, from->kind) {
-		size_t i = attr_index(from->kind, row);
+	int r = 0;
 
-		if (attr_is_list(row) && from->values[i].list) {
-			to->values[i].list = strv_copy(from->values[i].list);
-			if (!to->values[i].list)
-				return -ENOMEM;
-		} else if (!attr_is_list(row) && from->values[i].text) {
-			to->values[i].text = strdup(from->values[i].text);
-			if (!to->values[i].text)
-				return -ENOMEM;
-		}
-	}
-	return 0;
+	attr_foreach(row, from->kind)
+		if (r >= 0)
+			r = attr_is_list(row) ? object_set_list(to, row, object_get_list(from, row)) :
+						object_set(to, row, object_get_row(from, row));
+	return r;
 }
 
 struct object *object_copy_shallow(const struct object *o)
 {
 	_cleanup_(object_freep) struct object *copy = object_new(o->kind, o->name);
 
-	if (!copy || copy_values(copy, o) < 0)
+	if (!copy || object_assign(copy, o) < 0)
 		return NULL;
 	return steal_ptr(copy);
-}
-
-int object_assign(struct object *to, const struct object *from)
-{
-	int r;
-
-	index_object(to, false);
-	values_clear(to);
-	r = copy_values(to, from);
-	return index_object(to, true) < 0 ? -ENOMEM : r;
 }
 
 /* ---- the tree ---- */
@@ -610,94 +645,4 @@ char *object_kernel_path(const struct object *o)
 	_cleanup_free_ char *path = object_path(o);
 
 	return path ? path_to_kernel(path) : NULL;
-}
-
-/* ---- paths as people write them ---- */
-
-void path_done(struct path *p)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(p->name); i++)
-		free(p->name[i]);
-	*p = (struct path){ 0 };
-}
-
-static const char *known_collections(enum kind parent)
-{
-	switch (parent) {
-	case KIND_ROOT:
-		return "nvmet, backends, hosts, subsystems, ports";
-	case KIND_SUBSYSTEM:
-		return "namespaces";
-	case KIND_PORT:
-		return "referrals, ana_groups";
-	default:
-		return "nothing";
-	}
-}
-
-/* One collection and name; 1: goes on, 0: the path ends. */
-static int parse_step(struct path *p, char **at, const char *text, enum kind *ret_collection, struct cfg_error *err)
-{
-	enum kind parent = p->depth ? p->kind[p->depth - 1] : KIND_ROOT;
-	const char *collection = next_part(at), *name;
-	enum kind kind = kind_from_collection(parent, collection);
-	char *canonical;
-
-	if (kind == KIND_MAX || p->depth == ARRAY_SIZE(p->kind))
-		return cfg_error_set(err, EINVAL, "%.300s: there is no %.80s%s%s; %s", text, collection,
-				     parent == KIND_ROOT ? "" : " in a ",
-				     parent == KIND_ROOT ? "" : kind_info(parent)->noun, known_collections(parent));
-	if (kind_info(kind)->singleton) {
-		canonical = strdup("");
-	} else {
-		name = next_part(at);
-		if (!name || !*name) {
-			if (!ret_collection || *at)
-				return cfg_error_set(err, EINVAL, "%.300s: the name of a %s is missing", text,
-						     kind_info(kind)->noun);
-			*ret_collection = kind;
-			return 0;
-		}
-		if (name_parse(kind, name, &canonical, err) < 0) {
-			cfg_error_wrap(err, "%.300s", text);
-			return -EINVAL;
-		}
-	}
-	if (!canonical)
-		return cfg_error_oom(err);
-	p->kind[p->depth] = kind;
-	p->name[p->depth++] = canonical;
-	return *at != NULL;
-}
-
-int path_parse(const char *text, struct path *ret, enum kind *ret_collection, struct cfg_error *err)
-{
-	_cleanup_path_ struct path p = { 0 };
-	_cleanup_free_ char *copy = strdup(text);
-	char *at = copy;
-	int r = 1;
-
-	if (!copy)
-		return cfg_error_oom(err);
-	if (ret_collection)
-		*ret_collection = KIND_MAX;
-	while (*text && r > 0)
-		r = parse_step(&p, &at, text, ret_collection, err);
-	if (r < 0)
-		return r;
-	*ret = p;
-	p = (struct path){ 0 };
-	return 0;
-}
-
-char *path_text(const struct path *p)
-{
-	struct strbuf b = { 0 };
-
-	for (unsigned i = 0; i < p->depth; i++) {
-		strbuf_addf(&b, "%s%s", i ? "/" : "", kind_info(p->kind[i])->collection);
-		if (!kind_info(p->kind[i])->singleton)
-			strbuf_addf(&b, "/%s", p->name[i]);
-	}
-	return strbuf_steal(&b);
 }

@@ -13,8 +13,9 @@ extern const struct attr_codec codec_padded;	/* read back with blanks behind it 
 extern const struct attr_codec codec_path;	/* "(null)" and "" are unset */
 extern const struct attr_codec codec_lower;	/* read back in lower case */
 extern const struct attr_codec codec_version;	/* ".0" as third part is not read back */
-extern const struct attr_codec codec_hex24;	/* "0x%06x" */
-extern const struct attr_codec codec_hex;	/* "0x%x" */
+extern const struct attr_codec codec_nguid;	/* grouped as a UUID; zeros are unset */
+extern const struct attr_codec codec_algorithm;	/* "none" is unset */
+extern const struct attr_codec codec_hex;	/* in whatever width */
 extern const struct attr_codec codec_secret;	/* written by a worker that reads the secret itself; read as set or unset */
 
 #endif

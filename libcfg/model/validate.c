@@ -3,32 +3,22 @@
  * Rules between attributes and between objects. Each looks at one object and finds the others through the tree's index, so that a
  * change costs what it touches. Messages name the other object.
  */
-#include "model/validate.h"
+#include "model/validate-private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 
 #include "base/map.h"
 #include "base/text.h"
 #include "model/names.h"
 
-struct check {
-	const struct tree *t;
-	const struct object *o;
-	const char *path;
-	struct cfg_errors *errs;
-};
-
-#define wrong(c, attr, ...) cfg_errors_add((c)->errs, EINVAL, (c)->path, attr, NULL, __VA_ARGS__)
-
-static bool is_true(const struct object *o, const char *attr)
+bool is_true(const struct object *o, const char *attr)
 {
 	const struct attr_row *row = attr_find(o->kind, attr);
 
 	return streq_ptr(object_effective(o, row), "1");
 }
 
-static bool is_word(const struct object *o, const char *attr, const char *word)
+bool is_word(const struct object *o, const char *attr, const char *word)
 {
 	return streq_ptr(object_get(o, attr), word);
 }
@@ -71,9 +61,17 @@ static void check_unique(struct check *c, const char *attr, const char *what)
 		if (u.items[i] != c->o) {
 			_cleanup_free_ char *other = object_path(u.items[i]);
 
-			wrong(c, attr, "%s is that of %s too", value, other ? other : "another backend");
+			wrong(c, attr, "%s is that of %s too", value, other ? other : "another object");
 			return;
 		}
+}
+
+static int64_t number(const struct object *o, const char *attr)
+{
+	int64_t v = 0;
+
+	text_to_i64(object_effective(o, attr_find(o->kind, attr)), &v);
+	return v;
 }
 
 static void needs_type(struct check *c, const char *attr, const char *type)
@@ -95,7 +93,9 @@ static void check_backend(struct check *c)
 	needs_type(c, "path", "file");
 	needs_type(c, "size", "file");
 	needs_type(c, "create", "file");
-	if (is_true(c->o, "create") && !object_get(c->o, "size"))
+	if (file && object_get(c->o, "size") && number(c->o, "size") % 512)
+		wrong(c, "size", "must be a multiple of 512, the smallest block");
+	if (file && is_true(c->o, "create") && !object_get(c->o, "size"))
 		wrong(c, "size", "is missing: a file that is made needs one");
 	check_unique(c, "device", "device");
 	check_unique(c, "path", "device");
@@ -117,14 +117,6 @@ static void check_host(struct check *c)
 {
 	if (object_get(c->o, "dhchap_ctrl_key") && !object_get(c->o, "dhchap_key"))
 		wrong(c, "dhchap_ctrl_key", "needs dhchap_key: the controller proves itself to hosts that do so too");
-}
-
-static int64_t number(const struct object *o, const char *attr)
-{
-	int64_t v = 0;
-
-	text_to_i64(object_effective(o, attr_find(o->kind, attr)), &v);
-	return v;
 }
 
 static void check_discovery_nqn(struct check *c)
@@ -151,8 +143,11 @@ static void check_subsystem(struct check *c)
 		if (!object_get(c->o, "passthru_path"))
 			wrong(c, "passthru_path", "is missing");
 		if (namespaces)
-			wrong(c, "passthru_enable", "excludes namespaces");
+			wrong(c, "passthru_enable", "excludes namespaces, and there are %zu", namespaces);
+		if (object_get(c->o, "version"))
+			wrong(c, "version", "cannot be set with passthru_enable: it is the passed controller's");
 	}
+	check_unique(c, "passthru_path", "device");
 	check_discovery_nqn(c);
 }
 
@@ -171,96 +166,33 @@ static void check_nvmet(struct check *c)
 	}
 }
 
-/* ---- ports ---- */
+/* ---- namespaces ---- */
 
-static bool is_ip(const struct object *o)
+/* "0000:3b:00.0" */
+static bool is_pci_address(const char *s)
 {
-	return is_word(o, "trtype", "tcp") || is_word(o, "trtype", "rdma");
+	static const char form[] = "hhhh:hh:hh.o";
+
+	if (strlen(s) != strlen(form))
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == 'h' ? !strchr("0123456789abcdef", s[i]) : form[i] == 'o' ? s[i] < '0' || s[i] > '7' : s[i] != form[i])
+			return false;
+	return true;
 }
 
-static void check_address(struct check *c)
+static void check_namespace(struct check *c)
 {
-	const char *traddr = object_get(c->o, "traddr"), *trsvcid = object_get(c->o, "trsvcid");
-	bool v6 = is_word(c->o, "adrfam", "ipv6");
-	_cleanup_free_ char *plain = NULL;
-	unsigned char buf[16];
-	uint64_t port;
+	const char *p2pmem = object_get(c->o, "p2pmem"), *name = object_get(c->o, "backend");
+	const struct object *b = name ? object_child(tree_root(c->t), KIND_BACKEND, name) : NULL;
 
-	if (!is_ip(c->o))
+	if (!p2pmem || streq(p2pmem, "0"))
 		return;
-	if (!traddr) {
-		wrong(c, "traddr", "is missing");
-		return;
-	}
-	if (!v6 && !is_word(c->o, "adrfam", "ipv4")) {
-		wrong(c, "adrfam", "must be ipv4 or ipv6 for %s", object_get(c->o, "trtype"));
-		return;
-	}
-	plain = strndup(traddr, v6 ? strcspn(traddr, "%") : strlen(traddr));
-	if (plain && inet_pton(v6 ? AF_INET6 : AF_INET, plain, buf) != 1)
-		wrong(c, "traddr", "%s is no %s address%s", traddr, v6 ? "IPv6" : "IPv4",
-		      *traddr == '[' ? "; write it without brackets" : "");
-	if (!trsvcid)
-		wrong(c, "trsvcid", "is missing");
-	else if (text_to_u64(trsvcid, &port) < 0 || port < 1 || port > 65535)
-		wrong(c, "trsvcid", "%s is no port number: 1 to 65535", trsvcid);
-}
-
-static bool is_any(const char *traddr)
-{
-	return streq(traddr, "0.0.0.0") || streq(traddr, "::");
-}
-
-/* The kernel's listeners on :: take IPv4 as well. */
-static bool addresses_clash(const char *a, const char *b)
-{
-	bool family_a = strchr(a, ':') != NULL, family_b = strchr(b, ':') != NULL;
-
-	if (streq(a, b) || streq(a, "::") || streq(b, "::"))
-		return true;
-	return family_a == family_b && (is_any(a) || is_any(b));
-}
-
-static void check_address_unique(struct check *c)
-{
-	const char *traddr = object_get(c->o, "traddr");
-	_cleanup_strv_ char **keys = NULL;
-	struct users u;
-
-	if (!traddr || object_keys(c->o, &keys) < 0 || !keys)
-		return;
-	u = tree_key_owners(c->t, keys[0]);
-	for (size_t i = 0; i < u.n; i++) {
-		const char *other = object_get(u.items[i], "traddr");
-
-		if (u.items[i] == c->o || !other || !(is_ip(c->o) ? addresses_clash(traddr, other) : streq(traddr, other)))
-			continue;
-		wrong(c, "traddr", "%s clashes with that of ports/%s (%s)", traddr, u.items[i]->name, other);
-		return;
-	}
-}
-
-static void check_security(struct check *c)
-{
-	const char *tsas = object_get(c->o, "tsas"), *treq = object_get(c->o, "treq");
-
-	if (is_word(c->o, "trtype", "tcp") ? streq_ptr(tsas, "connected") :
-	    is_word(c->o, "trtype", "rdma") ? tsas && !streq(tsas, "connected") :
-					      tsas != NULL)
-		wrong(c, "tsas", "%s is nothing that %s has", tsas, object_get(c->o, "trtype"));
-	if (streq_ptr(tsas, "tls1.3") && streq_ptr(treq, "not specified"))
-		wrong(c, "treq", "must be required or not required with tls1.3");
-	if (is_true(c->o, "pi_enable") && !is_word(c->o, "trtype", "rdma"))
-		wrong(c, "pi_enable", "is offered by rdma only");
-}
-
-static void check_port(struct check *c)
-{
-	if (!object_get(c->o, "trtype"))
-		return;
-	check_address(c);
-	check_address_unique(c);
-	check_security(c);
+	/* The kernel takes more words for 0 and 1, and reads none of them back. */
+	if (!streq(p2pmem, "1") && !is_pci_address(p2pmem))
+		wrong(c, "p2pmem", "%s is neither 0 nor 1 nor a PCI address, as 0000:3b:00.0", p2pmem);
+	else if (b && (!is_word(b, "type", "block") || is_true(b, "buffered_io")))
+		wrong(c, "p2pmem", "needs a block device without buffered_io; backends/%s is none", name);
 }
 
 /* ---- walking ---- */
@@ -289,11 +221,14 @@ static void check_object(const struct tree *t, const struct object *o, struct cf
 	case KIND_SUBSYSTEM:
 		check_subsystem(&c);
 		break;
+	case KIND_NAMESPACE:
+		check_namespace(&c);
+		break;
 	case KIND_PORT:
 		check_port(&c);
 		break;
 	case KIND_REFERRAL:
-		check_address(&c);
+		check_referral(&c);
 		break;
 	default:
 		break;
@@ -350,10 +285,12 @@ static int check_change(const struct tree *t, const struct change *c, struct map
 	const struct object *o = tree_find(t, c->path);
 	int r;
 
-	/* Referrers can only be hurt when the object goes; what they say was checked with them. */
+	/* Referrers are hurt when the object goes, or is a backend that changes under them; all else they say was checked with them. */
 	if (!o)
 		return check_users(t, c->path, seen, errs);
 	r = check_once(t, o, seen, errs);
+	if (r >= 0 && o->kind == KIND_BACKEND && c->before)
+		r = check_users(t, c->path, seen, errs);
 	if (r >= 0 && o->parent->kind != KIND_ROOT)
 		r = check_once(t, o->parent, seen, errs);
 	/* A reference may make a second user of a backend. */
@@ -370,8 +307,6 @@ static int check_change(const struct tree *t, const struct change *c, struct map
 /* What is fixed once made can be had anew only under another name. */
 static void check_fixed(const struct change *c, struct cfg_errors *errs)
 {
-	if (!c->before || !c->after)
-		return;
 	attr_foreach(row, c->after->kind) {
 		const char *was = object_get_row(c->before, row), *is = object_get_row(c->after, row);
 
@@ -383,6 +318,28 @@ static void check_fixed(const struct change *c, struct cfg_errors *errs)
 	}
 }
 
+static void check_size(const struct change *c, struct cfg_errors *errs)
+{
+	const char *was = object_get(c->before, "size"), *is = object_get(c->after, "size");
+	_cleanup_free_ char *size = NULL;
+	uint64_t a, b;
+
+	if (!was || !is || text_to_u64(was, &a) < 0 || text_to_u64(is, &b) < 0 || b >= a)
+		return;
+	size = text_from_size(a);
+	cfg_errors_add(errs, EINVAL, c->path, "size", NULL, "must not be less than the %s that it is: a file is never shrunk",
+		       size ? size : was);
+}
+
+static void check_transition(const struct change *c, struct cfg_errors *errs)
+{
+	if (!c->before || !c->after)
+		return;
+	check_fixed(c, errs);
+	if (c->after->kind == KIND_BACKEND)
+		check_size(c, errs);
+}
+
 int validate_changes(const struct tree *t, const struct changes *c, struct cfg_errors *errs)
 {
 	_cleanup_(map_freep) struct map *seen = map_new();
@@ -390,7 +347,7 @@ int validate_changes(const struct tree *t, const struct changes *c, struct cfg_e
 	int r = seen ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r >= 0 && i < c->n; i++) {
-		check_fixed(c->items[i], errs);
+		check_transition(c->items[i], errs);
 		r = check_change(t, c->items[i], seen, errs);
 	}
 	if (r < 0)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_ADDRESS_H
+#define CFG_ADDRESS_H
+
+/* Transport addresses, as the kernel's transports take them apart when a port is opened. */
+
+#include <stdbool.h>
+
+struct ip_address {
+	bool v6;
+	unsigned char bytes[16];	/* four of an IPv4 address */
+	const char *scope;		/* interface behind "%", borrowed from the text; or NULL */
+};
+
+/* No names, no brackets, nothing left over. */
+bool ip_parse(const char *text, struct ip_address *ret);
+bool ip_is_any(const struct ip_address *a);		/* 0.0.0.0, :: */
+bool ip_is_link_local(const struct ip_address *a);	/* fe80::/10: means nothing without an interface */
+/* Whether two listeners on one port number get in each other's way. One on :: takes IPv4 as well. */
+bool ip_clashes(const struct ip_address *a, const struct ip_address *b);
+
+/* "nn-0x" and "pn-0x" with 16 hex digits each and a colon between, or the same without "0x". */
+bool fc_address_ok(const char *text);
+
+#endif

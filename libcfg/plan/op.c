@@ -19,12 +19,14 @@ _Static_assert(ARRAY_SIZE(verbs) == OP_VERB_MAX, "each verb has words");
 
 const char *op_verb_to_str(enum op_verb v)
 {
-	return verbs[v];
+	return v < OP_VERB_MAX ? verbs[v] : "unknown operation";
 }
 
 static void op_done(struct op *op)
 {
 	free(op->path);
+	if (op->verb == OP_STORE_SECRET && op->value)
+		explicit_bzero(op->value, strlen(op->value));
 	free(op->value);
 	free(op->object);
 	free(op->attr);
@@ -87,24 +89,90 @@ char *op_text(const struct op *op)
 	}
 }
 
-/* Cuts the word at the first of the stop characters; *at is behind it. */
-static char *cut(char **at, const char *stop)
-{
-	char *word = *at;
+/* ---- scan text ---- */
 
-	*at = word + strcspn(word, stop);
-	if (!**at)
+static bool is_plain(unsigned char c)
+{
+	return c > 0x20 && c != 0x7f && c != '\\';
+}
+
+static void add_escaped(struct strbuf *b, const char *s)
+{
+	while (*s) {
+		size_t n = 0;
+
+		while (is_plain((unsigned char)s[n]))
+			n++;
+		strbuf_add_mem(b, s, n);
+		s += n;
+		if (*s)
+			strbuf_addf(b, "\\%03o", (unsigned char)*s++);
+	}
+}
+
+void scan_add(struct strbuf *b, char type, const char *path, const char *value)
+{
+	strbuf_addf(b, "%c ", type);
+	add_escaped(b, path);
+	if (type == 'f') {
+		strbuf_addf(b, " %zu\n", strlen(value));
+		strbuf_add(b, value);
+	} else if (value) {
+		strbuf_add(b, " ");
+		add_escaped(b, value);
+	}
+	strbuf_add(b, "\n");
+}
+
+static bool is_octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* In place. */
+static int unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		unsigned c;
+
+		if (*s != '\\') {
+			*to++ = *s++;
+			continue;
+		}
+		if (!is_octal(s[1]) || !is_octal(s[2]) || !is_octal(s[3]))
+			return -EINVAL;
+		c = (unsigned)(s[1] - '0') << 6 | (unsigned)(s[2] - '0') << 3 | (unsigned)(s[3] - '0');
+		if (!c || c > 0xff)
+			return -EINVAL;
+		*to++ = (char)c;
+		s += 4;
+	}
+	*to = 0;
+	return 0;
+}
+
+/* The word that ends at the stop character, which is cut off; *at is behind it. */
+static char *cut(char **at, char stop)
+{
+	char *word = *at, *end = word + strcspn(word, " \n");
+
+	if (*end != stop)
 		return NULL;
-	*(*at)++ = 0;
-	return word;
+	*end = 0;
+	*at = end + 1;
+	return unescape(word) < 0 ? NULL : word;
 }
 
 static int next_value(char **at, struct scan_entry *ret)
 {
-	const char *number = cut(at, "\n");
+	const char *number = cut(at, '\n');
 	uint64_t len;
 
-	if (!number || text_to_u64(number, &len) < 0 || strnlen(*at, len + 1) < len + 1 || (*at)[len] != '\n')
+	/* Not more than fits in what is left, and that without walking over what does not belong to it. */
+	if (!number || text_to_u64(number, &len) < 0 || len > SIZE_MAX - 1 || strnlen(*at, len + 1) != len + 1 ||
+	    (*at)[len] != '\n')
 		return -EINVAL;
 	ret->value = *at;
 	(*at)[len] = 0;
@@ -122,15 +190,16 @@ int scan_next(char **at, struct scan_entry *ret)
 	if (!strchr("dfxsl", type) || (*at)[1] != ' ')
 		return -EINVAL;
 	*at += 2;
-	path = cut(at, type == 'd' || type == 'x' ? "\n" : " ");
+	path = cut(at, type == 'd' || type == 'x' ? '\n' : ' ');
 	if (!path)
 		return -EINVAL;
 	*ret = (struct scan_entry){ .type = type, .path = path };
+	if (type == 'd' || type == 'x')
+		return 1;
 	if (type == 'f')
 		return next_value(at, ret);
-	if (type == 's' || type == 'l') {
-		ret->value = cut(at, "\n");
-		return ret->value ? 1 : -EINVAL;
-	}
+	ret->value = cut(at, '\n');
+	if (!ret->value || (type == 's' && !streq(ret->value, "set") && !streq(ret->value, "unset")))
+		return -EINVAL;
 	return 1;
 }

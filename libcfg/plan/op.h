@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 enum op_verb {
 	/* configfs; path is a kfs path */
@@ -75,13 +76,16 @@ int oplist_add(struct oplist *l, enum op_verb verb, unsigned flags, const char *
 void oplist_done(struct oplist *l);
 #define _cleanup_oplist_ _cleanup_(oplist_done)
 
-/* Walks scan text. Starts with *at at its beginning; 1 and the entry (strings borrowed, the text is cut up), 0 at the end, -EINVAL when damaged. */
+/* Walks scan text. Starts with *at at its beginning; 1 and the entry (strings borrowed, the text is cut up), 0 at the end,
+ * -EINVAL when damaged. */
 struct scan_entry {
 	char type;		/* 'd', 'f', 'x', 's', 'l' */
 	const char *path;	/* relative; "" is the folder itself */
 	const char *value;	/* of 'f', 's'; target of 'l' */
 };
 int scan_next(char **at, struct scan_entry *ret);
+/* Appends an entry. value is NULL where the type has none. */
+void scan_add(struct strbuf *b, char type, const char *path, const char *value);
 
 const char *op_verb_to_str(enum op_verb v);
 /* "mkdir nvmet/subsystems/x", "write nvmet/…/enable = 1"; never a secret. Caller frees. */
@@ -90,10 +94,11 @@ char *op_text(const struct op *op);
 /*
  * Scan text: what OP_SCAN returns, one line an entry, in the kernel's order, paths relative to the scanned folder:
  *	"d REL\n"		a folder
- *	"f REL LEN\nBYTES\n"	an attribute, its value as read (LEN bytes, may hold newlines), then a newline
+ *	"f REL LEN\nBYTES\n"	an attribute, its value as read (LEN bytes, may hold newlines, no NUL), then a newline
  *	"x REL\n"		an attribute that cannot be read (write-only)
  *	"s REL set|unset\n"	a secret: whether it holds anything; never its value
  *	"l REL TARGET\n"	a link, target as kfs path
+ * In REL and TARGET blanks, control characters and '\' are written as '\' and three octal digits.
  */
 
 #endif

@@ -5,6 +5,20 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/text.h"
+
+/* Messages quote what people and programs gave. Whatever that was, a problem is one line of text, and tells a terminal nothing. */
+static void make_plain(char *s)
+{
+	size_t len = s ? strlen(s) : 0;
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			s[i] = '?';
+	for (size_t i = 0; i < len && (i += text_utf8_prefix(s + i, len - i)) < len; i++)
+		s[i] = '?';
+}
+
 static int set_v(struct cfg_error *err, int code, const char *object, const char *attr, const char *fmt, va_list ap)
 {
 	assert(code > 0);
@@ -17,6 +31,8 @@ static int set_v(struct cfg_error *err, int code, const char *object, const char
 		err->msg = NULL;
 	err->object = object ? strdup(object) : NULL;
 	err->attr = attr ? strdup(attr) : NULL;
+	make_plain(err->msg);
+	make_plain(err->attr);
 	return -code;
 }
 
@@ -77,6 +93,7 @@ void cfg_error_wrap(struct cfg_error *err, const char *fmt, ...)
 	if (!context || asprintf(&msg, "%s: %s", context, err->msg ? err->msg : "") < 0)
 		return;
 	free(err->msg);
+	make_plain(msg);
 	err->msg = msg;
 }
 

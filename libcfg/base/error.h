@@ -42,7 +42,8 @@ struct cfg_error {
 #define CFG_ERROR_NULL ((struct cfg_error){ 0 })
 
 /* Fills err (which may be NULL) and returns -code. The message says what failed and why; it must not
- * repeat object and attribute, and must not contain a secret. */
+ * repeat object and attribute, and must not contain a secret. What it quotes may be anything: control characters
+ * and what is not UTF-8 become question marks. */
 int cfg_error_set(struct cfg_error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Documents: JSON into a tree with the places of everything, and back. Checks each value by its row and reports every problem; what
- * needs other objects is validate.c's.
+ * needs other objects is validate.c's, which is asked about a document that is wrong already, so that all is said at once.
  */
 #include "model/document.h"
 
@@ -10,103 +10,9 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "model/names.h"
+#include "model/places.h"
 #include "model/secret.h"
-
-struct places {
-	char *name;
-	struct map *map;	/* "PATH", "PATH ATTR" or, of a list, "PATH ATTR MEMBER" -> struct json_place */
-};
-
-struct places *places_free(struct places *p)
-{
-	struct map_iter it = { 0 };
-
-	if (!p)
-		return NULL;
-	while (p->map && map_next(p->map, &it))
-		free(it.value);
-	map_free(p->map);
-	free(p->name);
-	free(p);
-	return NULL;
-}
-
-static struct places *places_new(const char *name)
-{
-	struct places *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->name = strdup(name);
-	p->map = map_new();
-	return p->name && p->map ? p : places_free(p);
-}
-
-static int places_put(struct places *p, const char *object, const char *attr, struct json_place place)
-{
-	_cleanup_free_ char *key = attr ? strf("%s %s", object, attr) : strdup(object);
-	struct json_place *copy = malloc(sizeof(*copy));
-
-	if (!key || !copy || map_put(p->map, key, copy) < 0) {
-		free(copy);
-		return -ENOMEM;
-	}
-	*copy = place;
-	return 0;
-}
-
-char *places_find(const struct places *p, const char *object, const char *attr)
-{
-	_cleanup_free_ char *path = strdup(object), *key = attr ? strf("%s %s", object, attr) : NULL;
-	const struct json_place *place = p && key ? map_get(p->map, key) : NULL;
-
-	while (p && path && !place) {
-		char *parent;
-
-		place = map_get(p->map, path);
-		if (place || !*path)
-			break;
-		parent = path_parent(path);
-		free(path);
-		path = parent;
-	}
-	return place ? json_place_text(p->name, *place) : NULL;
-}
-
-/* The message about a wrong member of a list names it, and is told its place by that. */
-static char *find_member(const struct places *p, const struct cfg_error *e)
-{
-	_cleanup_free_ char *msg = strdup(e->msg);
-	char *save = NULL;
-
-	for (char *word = msg ? strtok_r(msg, " ", &save) : NULL; word; word = strtok_r(NULL, " ", &save)) {
-		_cleanup_free_ char *key = NULL;
-		const struct json_place *place;
-
-		word[strlen(word) - (strchr(",;:", word[strlen(word) - 1]) != NULL)] = 0;
-		key = strf("%s %s %s", e->object, e->attr, word);
-		place = key ? map_get(p->map, key) : NULL;
-		if (place)
-			return json_place_text(p->name, *place);
-	}
-	return NULL;
-}
-
-void places_annotate(const struct places *p, struct cfg_errors *errs)
-{
-	for (size_t i = 0; p && i < errs->n; i++) {
-		struct cfg_error *e = &errs->items[i];
-		_cleanup_free_ char *place = NULL;
-
-		if (e->place || !e->object)
-			continue;
-		if (e->attr && e->msg)
-			place = find_member(p, e);
-		if (!place)
-			place = places_find(p, e->object, e->attr);
-		cfg_error_at(e, NULL, NULL, place);
-	}
-}
+#include "model/validate.h"
 
 void document_done(struct document *d)
 {
@@ -181,7 +87,8 @@ static size_t distance(const char *a, const char *b)
 
 static void closer(const char *key, const char *candidate, const char **best, size_t *best_distance)
 {
-	size_t d = distance(key, candidate);
+	/* "hosts" for "allowed_hosts" is far by letters and near by meaning; but a better one may come. */
+	size_t d = strlen(key) > 3 && strstr(candidate, key) ? *best_distance - 1 : distance(key, candidate);
 
 	if (d < *best_distance) {
 		*best = candidate;
@@ -214,13 +121,14 @@ static int unknown_key(struct loader *l, struct json_object *at, const struct ob
 {
 	static const char *const later[] = { "targets", "fabrics", "lu_groups" };
 	const char *near = nearest(o->kind, key);
+	_cleanup_free_ char *name = strf("%.80s", key);
 
 	if (o->kind == KIND_ROOT)
 		for (size_t i = 0; i < ARRAY_SIZE(later); i++)
 			if (streq(key, later[i]))
 				return problem(l, at, path, key, "SCSI targets are not supported by this version");
-	return near ? problem(l, at, path, NULL, "there is no key \"%.80s\" here; did you mean \"%s\"?", key, near) :
-		      problem(l, at, path, NULL, "there is no key \"%.80s\" here", key);
+	return near ? problem(l, at, path, name, "is no key here; did you mean \"%s\"?", near) :
+		      problem(l, at, path, name, "is no key here");
 }
 
 /* One member of a list into *ret, which stays NULL when it is wrong. */
@@ -315,8 +223,8 @@ static int load_attr(struct loader *l, struct object *o, const char *path, const
 
 static int load_object(struct loader *l, struct object *o, const char *path, struct json_object *json);
 
-static int load_child(struct loader *l, struct object *parent, enum kind kind, const char *name, struct json_object *v,
-		      struct json_object *collection)
+static int load_child(struct loader *l, struct object *parent, const char *parent_path, enum kind kind, const char *name,
+		      struct json_object *v, struct json_object *collection)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	_cleanup_free_ char *canonical = NULL, *path = NULL;
@@ -326,8 +234,8 @@ static int load_child(struct loader *l, struct object *parent, enum kind kind, c
 	if (kind_info(kind)->singleton)
 		canonical = strdup("");
 	else if (name_parse(kind, name, &canonical, &err) < 0) {
-		cfg_error_wrap(&err, "the name of a %s", kind_info(kind)->noun);
-		return take_problem(l, v ? v : collection, NULL, NULL, &err);
+		path = *parent_path ? strf("%s/%s", parent_path, kind_info(kind)->collection) : strdup(kind_info(kind)->collection);
+		return path ? take_problem(l, v ? v : collection, path, NULL, &err) : -ENOMEM;
 	}
 	r = canonical ? object_add(parent, kind, canonical, &o) : -ENOMEM;
 	if (r < 0)
@@ -342,17 +250,19 @@ static int load_child(struct loader *l, struct object *parent, enum kind kind, c
 	return load_object(l, o, path, v);
 }
 
-static int load_collection(struct loader *l, struct object *parent, const char *path, enum kind kind, struct json_object *v)
+/* around: what it stands in, for the place of a null, which has none. */
+static int load_collection(struct loader *l, struct object *parent, const char *path, enum kind kind, struct json_object *v,
+			   struct json_object *around)
 {
 	int r = 0;
 
 	if (kind_info(kind)->singleton)
-		return load_child(l, parent, kind, "", v, v);
+		return load_child(l, parent, path, kind, "", v, around);
 	if (!json_object_is_type(v, json_type_object))
-		return problem(l, v, path, kind_info(kind)->collection, "must be an object with one member for each %s",
+		return problem(l, v ? v : around, path, kind_info(kind)->collection, "must be an object with one member for each %s",
 			       kind_info(kind)->noun);
 	json_object_object_foreach(v, name, child) {
-		int k = load_child(l, parent, kind, name, child, v);
+		int k = load_child(l, parent, path, kind, name, child, v);
 
 		if (k == -ENOMEM)
 			return k;
@@ -371,7 +281,7 @@ static int load_member(struct loader *l, struct object *o, const char *path, str
 	if (row && attr_is_settable(row))
 		return load_attr(l, o, path, row, v);
 	if (kind != KIND_MAX && o->tree)
-		return load_collection(l, o, path, kind, v ? v : json);
+		return load_collection(l, o, path, kind, v, json);
 	if (row && row->source == ATTR_DERIVED && !(row->flags & ATTR_NO_MODEL))
 		return problem(l, v ? v : json, path, key, "cannot be set; it follows from other objects");
 	return unknown_key(l, v ? v : json, o, path, key);
@@ -401,7 +311,7 @@ static int load_head(struct loader *l, struct json_object *json)
 	if (!json_object_object_get_ex(json, "version", &v))
 		r = problem(l, json, NULL, "version", "is missing; this version reads \"version\": %d", DOCUMENT_VERSION);
 	else if (!json_object_is_type(v, json_type_int) || json_object_get_int64(v) != DOCUMENT_VERSION)
-		r = problem(l, v, NULL, "version", "must be %d", DOCUMENT_VERSION);
+		r = problem(l, v, NULL, "version", "must be the number %d", DOCUMENT_VERSION);
 	if (json_object_object_get_ex(json, "generation", &v)) {
 		if (!json_object_is_type(v, json_type_int) || json_object_get_int64(v) < 1)
 			r = problem(l, v, NULL, "generation", "must be a number from 1");
@@ -432,6 +342,48 @@ static int load_root(struct loader *l, struct json_object *json)
 	return r;
 }
 
+/* ---- what else is wrong ---- */
+
+/* Whether an error is about, or because of, an object or value that could not be read. */
+static bool is_consequence(const struct cfg_error *e, const struct cfg_errors *read)
+{
+	static const char *const collections[] = { "backends/", "hosts/", "subsystems/", "ports/" };
+	bool spoilt = false;
+
+	for (size_t i = 0; i < read->n; i++) {
+		const struct cfg_error *r = &read->items[i];
+
+		if (r->object && streq_ptr(r->object, e->object)) {
+			spoilt = true;
+			if (!r->attr || streq_ptr(r->attr, e->attr))
+				return true;
+		}
+		if (r->object && strstr(e->msg, r->object))
+			return true;
+	}
+	/* Two objects in each other's way might not be if the one had been read whole. */
+	for (size_t i = 0; spoilt && i < ARRAY_SIZE(collections); i++)
+		if (strstr(e->msg, collections[i]))
+			return true;
+	return false;
+}
+
+static void report_more(const struct document *d, struct cfg_errors *errs)
+{
+	_cleanup_errors_ struct cfg_errors more = { 0 };
+	size_t read = errs->n;
+
+	if (tree_generate(d->tree) >= 0)
+		validate_tree(d->tree, &more);
+	for (size_t i = 0; i < more.n; i++) {
+		struct cfg_errors before = { .items = errs->items, .n = read };
+
+		if (!is_consequence(&more.items[i], &before))
+			cfg_errors_take(errs, &more.items[i]);
+	}
+	places_annotate(d->places, errs);
+}
+
 int document_parse(const char *name, const char *text, size_t len, struct document *ret, struct cfg_errors *errs)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
@@ -452,6 +404,8 @@ int document_parse(const char *name, const char *text, size_t len, struct docume
 	if (!d.tree || !d.places)
 		return cfg_errors_add(errs, ENOMEM, NULL, NULL, NULL, "out of memory");
 	r = load_root(&l, json);
+	if (r == -EINVAL)
+		report_more(&d, errs);
 	if (r < 0)
 		return r;
 	*ret = d;

@@ -14,7 +14,7 @@ struct places *places_free(struct places *p);
 CFG_DEFINE_CLEANUP(struct places *, places_free);
 /* "file:line:column" of the attribute, of the object, or of its nearest parent; NULL when unknown. Caller frees. attr may be NULL. */
 char *places_find(const struct places *p, const char *object, const char *attr);
-/* Gives each error that has none its place. */
+/* Gives each error that has none its place, and sorts them by it. An error about a member of a list is placed at the member. */
 void places_annotate(const struct places *p, struct cfg_errors *errs);
 
 struct document {
@@ -28,7 +28,8 @@ void document_done(struct document *d);
 #define _cleanup_document_ _cleanup_(document_done)
 
 /* Parses text (see json_parse()) and checks what can be checked without other objects: unknown keys (with the nearest right one),
- * types, ranges, names. Everything wrong is reported at once; then *ret is not filled and the return negative. Does not validate. */
+ * types, ranges, names. Everything wrong is reported at once, including what validate_tree() says that is no consequence of the rest; then
+ * *ret is not filled and the return negative. A document without such problems is not validated. */
 int document_parse(const char *name, const char *text, size_t len, struct document *ret, struct cfg_errors *errs);
 
 enum document_flags {

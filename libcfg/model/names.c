@@ -105,7 +105,7 @@ int name_parse_nqn(const char *text, char **ret, struct cfg_error *err)
 int name_parse_subsystem(const char *text, char **ret, struct cfg_error *err)
 {
 	if (streq(text, DISCOVERY_NQN))
-		return cfg_error_set(err, EINVAL, "is the NQN of the discovery subsystem, which the kernel makes itself");
+		return cfg_error_set(err, EINVAL, "\"%s\" is the discovery subsystem, which the kernel makes itself", text);
 	return name_parse_nqn(text, ret, err);
 }
 

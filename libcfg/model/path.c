@@ -40,8 +40,8 @@ static int no_such_collection(enum kind parent, const char *text, const char *co
 		if (kind_info(k)->parent == parent)
 			strbuf_addf(&b, "%s%s", b.len ? ", " : "", kind_info(k)->collection);
 	known = strbuf_steal(&b);
-	return cfg_error_set(err, EINVAL, "%.300s: there is no \"%.80s\" below a %s, but %s", text, collection,
-			     kind_info(parent)->noun, known && *known ? known : "nothing");
+	return cfg_error_set(err, EINVAL, "%.300s: there is no \"%.80s\" here, but %s", text, collection,
+			     known && *known ? known : "nothing");
 }
 
 /* One collection and name; 1: goes on, 0: the path ends. */
@@ -60,8 +60,8 @@ static int parse_step(struct path *p, char **at, const char *text, enum kind *re
 		name = next_part(at);
 		if (!name || !*name) {
 			if (!ret_collection || *at)
-				return cfg_error_set(err, EINVAL, "%.300s: the name of a %s is missing", text,
-						     kind_info(kind)->noun);
+				return cfg_error_set(err, EINVAL, "%.300s: a name is missing behind %s", text,
+						     kind_info(kind)->collection);
 			*ret_collection = kind;
 			return 0;
 		}

@@ -35,6 +35,9 @@ static int base64_decode(const char *s, size_t n, unsigned char *out, size_t siz
 				return -1;
 			bits = bits << 6 | (uint32_t)d;
 		}
+		/* Bits that stand for nothing must be none (RFC 4648, 3.5); the kernel sees to that as well. */
+		if (i + 4 == n && bits & ((1u << (8 * pad)) - 1))
+			return -1;
 		for (int shift = 16; shift >= 0 && len < n / 4 * 3 - pad; shift -= 8)
 			out[len++] = (unsigned char)(bits >> shift);
 	}

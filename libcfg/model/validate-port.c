@@ -14,6 +14,11 @@ static bool is_ip(const struct object *o)
 	return is_word(o, "trtype", "tcp") || is_word(o, "trtype", "rdma");
 }
 
+static bool is_name(const char *traddr)
+{
+	return !strchr(traddr, ':') && strspn(traddr, "0123456789./%") != strlen(traddr);
+}
+
 static void check_ip(struct check *c, const char *traddr)
 {
 	bool v6 = is_word(c->o, "adrfam", "ipv6"), v4 = is_word(c->o, "adrfam", "ipv4");
@@ -26,7 +31,9 @@ static void check_ip(struct check *c, const char *traddr)
 	}
 	if (!ip_parse(traddr, &a) || (adrfam && a.v6 != v6))
 		wrong(c, "traddr", "%s is no %saddress%s", traddr, family,
-		      *traddr == '[' ? "; write it without brackets" : "");
+		      *traddr == '[' ? "; write it without brackets" :
+		      is_name(traddr) ? ", and names are not looked up" :
+					"");
 	else if (ip_is_link_local(&a) && !a.scope && c->o->kind == KIND_PORT)
 		wrong(c, "traddr", "%s is a link-local address and needs its interface: %s%%INTERFACE", traddr, traddr);
 }

@@ -80,6 +80,16 @@ static void needs_type(struct check *c, const char *attr, const char *type)
 		wrong(c, attr, "goes with type %s only", type);
 }
 
+/* Of one that follows from the uuid, that is said already. */
+static void check_nguid(struct check *c)
+{
+	_cleanup_free_ char *follows = NULL;
+
+	if (object_follow(c->o, attr_find(KIND_BACKEND, "nguid"), &follows) >= 0 &&
+	    !streq_ptr(follows, object_get(c->o, "nguid")))
+		check_unique(c, "nguid", "nguid");
+}
+
 static void check_backend(struct check *c)
 {
 	bool file = is_word(c->o, "type", "file");
@@ -100,7 +110,7 @@ static void check_backend(struct check *c)
 	check_unique(c, "device", "device");
 	check_unique(c, "path", "device");
 	check_unique(c, "uuid", "uuid");
-	check_unique(c, "nguid", "nguid");
+	check_nguid(c);
 	/* The kernel would let two namespaces write to one device without knowing of each other. */
 	if (u.n > 1) {
 		_cleanup_free_ char *a = object_path(u.items[0]), *b = object_path(u.items[1]);
@@ -143,7 +153,7 @@ static void check_subsystem(struct check *c)
 		if (!object_get(c->o, "passthru_path"))
 			wrong(c, "passthru_path", "is missing");
 		if (namespaces)
-			wrong(c, "passthru_enable", "excludes namespaces, and there are %zu", namespaces);
+			wrong(c, "passthru_enable", "excludes namespaces, of which it has %zu", namespaces);
 		if (object_get(c->o, "version"))
 			wrong(c, "version", "cannot be set with passthru_enable: it is the passed controller's");
 	}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Validation. What each rule says is in tests/samples/bad, which test-document compares; here stands what must not be refused, and that
+ * a change is judged by what it touches as the whole would be.
+ */
+#include "tests/unit/model-help.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define S1 "nqn.2026-11.org.example:s1"
+#define S2 "nqn.2026-11.org.example:s2"
+#define H1 "nqn.2026-11.org.example:h1"
+#define DOC(members) "{ \"version\": 1, " members " }"
+
+/* ---- right ones ---- */
+
+static const char *const right[] = {
+	DOC("\"nvmet\": {}"),
+	/* One address, different services or transports. */
+	DOC("\"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\" },"
+	    " \"2\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"trsvcid\": \"4421\" },"
+	    " \"3\": { \"trtype\": \"rdma\", \"traddr\": \"192.0.2.1\" },"
+	    " \"4\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.2\" } }"),
+	/* 0.0.0.0 leaves IPv6 alone. */
+	DOC("\"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"0.0.0.0\" },"
+	    " \"2\": { \"trtype\": \"tcp\", \"traddr\": \"2001:db8::1\" } }"),
+	/* One link-local address on two links. */
+	DOC("\"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"fe80::1%eth0\" },"
+	    " \"2\": { \"trtype\": \"tcp\", \"traddr\": \"fe80::1%eth1\" } }"),
+	/* The loop transport has no address; what stands there is nothing to it. */
+	DOC("\"ports\": { \"1\": { \"trtype\": \"loop\" }, \"2\": { \"trtype\": \"loop\", \"traddr\": \"x\" },"
+	    " \"3\": { \"trtype\": \"loop\", \"traddr\": \"x\" }, \"4\": { \"trtype\": \"pci\" } }"),
+	/* A referral may point anywhere, also to this machine's own ports. */
+	DOC("\"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\","
+	    " \"referrals\": { \"a\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\" },"
+	    "                  \"b\": { \"trtype\": \"tcp\", \"traddr\": \"fe80::1\" } } } }"),
+	/* Keys beside allow_any_host are of no use there, and of use to another subsystem. */
+	DOC("\"hosts\": { \"" H1 "\": { \"dhchap_key\": { \"file\": \"k\" } } },"
+	    " \"subsystems\": { \"" S1 "\": { \"allow_any_host\": true } }"),
+	DOC("\"subsystems\": { \"" S1 "\": { \"cntlid_min\": 7, \"cntlid_max\": 7 } }"),
+	/* TLS with and without saying so twice. */
+	DOC("\"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"tsas\": \"tls1.3\" },"
+	    " \"2\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.2\", \"tsas\": \"tls1.3\", \"treq\": \"not required\" },"
+	    " \"3\": { \"trtype\": \"rdma\", \"traddr\": \"192.0.2.3\", \"tsas\": \"connected\" } }"),
+	DOC("\"ports\": { \"1\": { \"trtype\": \"loop\", \"max_queue_size\": -1 },"
+	    " \"2\": { \"trtype\": \"loop\", \"max_queue_size\": 16 } }"),
+	DOC("\"backends\": { \"a\": { \"type\": \"file\", \"path\": \"/srv/a\", \"size\": \"1GiB\" },"
+	    " \"b\": { \"type\": \"block\", \"device\": \"/dev/vdb\" } },"
+	    " \"subsystems\": { \"" S1 "\": { \"namespaces\": { \"1\": { \"backend\": \"a\" },"
+	    "                   \"2\": { \"backend\": \"b\", \"p2pmem\": \"0000:3b:00.0\" } } } }"),
+	DOC("\"nvmet\": { \"discovery_nqn\": \"nqn.2026-11.org.example:s10\" }, \"subsystems\": { \"" S1 "\": {} }"),
+};
+
+static void test_right(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(right); i++)
+		tree_free(tree_from_valid_text(right[i]));
+}
+
+/* ---- 1024 namespaces ---- */
+
+static void test_namespaces_have_an_end(void **state)
+{
+	struct strbuf b = { 0 };
+	_cleanup_free_ char *text = NULL, *problems = NULL;
+
+	strbuf_add(&b, "{ \"version\": 1, \"backends\": {");
+	for (int i = 1; i <= 1025; i++)
+		strbuf_addf(&b, "%s\"b%d\": { \"type\": \"block\", \"device\": \"/dev/x%d\" }", i > 1 ? "," : "", i, i);
+	strbuf_add(&b, "}, \"subsystems\": { \"" S1 "\": { \"namespaces\": {");
+	for (int i = 1; i <= 1025; i++)
+		strbuf_addf(&b, "%s\"%d\": { \"backend\": \"b%d\" }", i > 1 ? "," : "", i, i);
+	strbuf_add(&b, "} } } }");
+	text = strbuf_steal(&b);
+	problems = problems_of("doc", text, strlen(text));
+	assert_non_null(strstr(problems, "subsystems/" S1 ": has 1025 namespaces; 1024 are the most\n"));
+	assert_int_equal(strchr(problems, '\n') - problems, strlen(problems) - 1);
+}
+
+/* ---- changes ---- */
+
+static const char base[] =
+	DOC("\"nvmet\": { \"discovery_nqn\": \"nqn.2026-11.org.example:discovery\" },"
+	    " \"backends\": { \"a\": { \"type\": \"block\", \"device\": \"/dev/vdb\" },"
+	    "   \"b\": { \"type\": \"file\", \"path\": \"/srv/b\", \"size\": \"1GiB\" },"
+	    "   \"c\": { \"type\": \"block\", \"device\": \"/dev/vdc\" } },"
+	    " \"hosts\": { \"" H1 "\": {} },"
+	    " \"subsystems\": { \"" S1 "\": { \"allowed_hosts\": [ \"" H1 "\" ],"
+	    "     \"namespaces\": { \"1\": { \"backend\": \"a\", \"p2pmem\": \"1\" }, \"2\": { \"backend\": \"b\" } } },"
+	    "   \"" S2 "\": {} },"
+	    " \"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"subsystems\": [ \"" S1 "\" ] } }");
+
+static void set(struct tree *t, const char *path, const char *attr, const char *value)
+{
+	struct object *o = tree_find(t, path);
+
+	if (!o)
+		assert_int_equal(tree_add(t, path, &o), 0);
+	if (attr_is_list(attr_find(o->kind, attr))) {
+		char *list[] = { (char *)value, NULL };
+
+		assert_int_equal(object_set_list(o, attr_find(o->kind, attr), list), 0);
+	} else {
+		assert_int_equal(object_set(o, attr_find(o->kind, attr), value), 0);
+	}
+}
+
+static const struct {
+	const char *path, *attr, *value;	/* attr NULL: removed */
+	const char *expected;			/* what is said, one line; "": nothing */
+} changes[] = {
+	{ "backends/a", "buffered_io", "0", "" },
+	{ "backends/a", "device", "/dev/vdd", "" },
+	{ "backends/a", "device", "/dev/vdc", "backends/a: device: /dev/vdc is that of backends/c too" },
+	{ "backends/c", "device", "/srv/b", "backends/c: device: /srv/b is that of backends/b too" },
+	{ "backends/a", "nguid", "11111111-1111-4111-8111-111111111111", "backends/a: nguid: is" },
+	{ "backends/a", "uuid", "11111111-1111-4111-8111-111111111111", "backends/a: uuid: is" },
+	/* What stands on a backend is judged again when it changes. */
+	{ "backends/a", "buffered_io", "1",
+	  "subsystems/" S1 "/namespaces/1: p2pmem: needs a block device without buffered_io; backends/a is none" },
+	{ "backends/b", "size", "2147483648", "" },
+	{ "backends/b", "size", "1073741824", "" },
+	{ "backends/b", "size", NULL, "" },
+	{ "backends/b", "size", "536870912", "backends/b: size: must not be less than the 1GiB that it is: a file is never shrunk" },
+	{ "backends/a", NULL, NULL, "subsystems/" S1 "/namespaces/1: backend: names the backend a, which does not exist" },
+	{ "backends/c", NULL, NULL, "" },
+	{ "hosts/" H1, NULL, NULL, "subsystems/" S1 ": allowed_hosts: names the host " H1 ", which does not exist" },
+	{ "hosts/" H1, "dhchap_ctrl_key", "file:c", "hosts/" H1 ": dhchap_ctrl_key: needs dhchap_key" },
+	{ "subsystems/" S1, "allow_any_host", "1", "subsystems/" S1 ": allow_any_host: excludes allowed_hosts" },
+	{ "subsystems/" S2, "allow_any_host", "1", "" },
+	{ "subsystems/" S2, NULL, NULL, "" },
+	{ "subsystems/" S2, "cntlid_min", "65519", "" },
+	{ "subsystems/" S2 "/namespaces/1", "backend", "c", "" },
+	{ "subsystems/" S2 "/namespaces/1", "backend", "x",
+	  "subsystems/" S2 "/namespaces/1: backend: names the backend x, which does not exist" },
+	{ "subsystems/" S2 "/namespaces/1", "enable", "0", "subsystems/" S2 "/namespaces/1: backend: is missing" },
+	{ "subsystems/" S2 "/namespaces/1", "backend", "a",
+	  "backends/a: is exported twice, by subsystems/" S1 "/namespaces/1 and subsystems/" S2
+	  "/namespaces/1; a device can stand behind one namespace" },
+	/* The new child makes its parent's choice impossible. */
+	{ "subsystems/nqn.2026-11.org.example:discovery2", "model", "x",
+	  "subsystems/nqn.2026-11.org.example:discovery2: begins with the discovery NQN" },
+	{ "nvmet", "discovery_nqn", "nqn.2026-11.org.example:s",
+	  "nvmet: discovery_nqn: is a beginning of subsystems/" S1 ", which the kernel refuses" },
+	{ "nvmet", NULL, NULL, "" },
+	{ "ports/1", "traddr", "2001:db8::1", "ports/1: traddr: 2001:db8::1 is no IPv4 address" },
+	{ "ports/1", "subsystems", S2, "" },
+	{ "ports/1", "subsystems", "nqn.2026-11.org.example:x",
+	  "ports/1: subsystems: names the subsystem nqn.2026-11.org.example:x, which does not exist" },
+	{ "ports/1", NULL, NULL, "" },
+	{ "ports/2", "trtype", "tcp", "ports/2: traddr: is missing" },
+	{ "ports/1/ana_groups/2", "ana_state", "change", "" },
+};
+
+static void test_changes(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(base), *b = tree_copy(a);
+		_cleanup_changes_ struct changes c = { 0 };
+		_cleanup_errors_ struct cfg_errors errs = { 0 };
+		_cleanup_free_ char *said = NULL;
+		int r;
+
+		if (changes[i].attr)
+			set(b, changes[i].path, changes[i].attr, changes[i].value);
+		else
+			object_remove(tree_find(b, changes[i].path));
+		assert_int_equal(changes_diff(a, b, false, &c), 0);
+		/* A removal alone: without what is below it, which has a removal of its own. */
+		assert_int_equal(changes_apply(a, &c, NULL), 0);
+		r = validate_changes(a, &c, &errs);
+		assert_int_equal(r, errs.total ? -EINVAL : 0);
+		said = errors_to_text(&errs);
+		if (*changes[i].expected ? strncmp(said, changes[i].expected, strlen(changes[i].expected)) != 0 || errs.total != 1 : *said)
+			fail_msg("%s %s=%s says\n%snot\n%s", changes[i].path, changes[i].attr, changes[i].value, said, changes[i].expected);
+	}
+}
+
+static void test_what_is_fixed(void **state)
+{
+	_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(base), *b = tree_copy(a);
+	_cleanup_changes_ struct changes c = { 0 };
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+
+	set(b, "backends/c", "type", "file");
+	set(b, "backends/c", "device", NULL);
+	set(b, "backends/c", "path", "/srv/c");
+	assert_int_equal(changes_diff(a, b, false, &c), 0);
+	assert_int_equal(changes_apply(a, &c, NULL), 0);
+	assert_int_equal(validate_changes(a, &c, &errs), -EINVAL);
+	assert_int_equal(errs.total, 1);
+	assert_string_equal(errs.items[0].attr, "type");
+	assert_string_equal(errs.items[0].msg,
+			    "is block and stays so; delete the backend, or make another one under another name");
+}
+
+/* A namespace in a subsystem that passes commands through. */
+static void test_a_child_may_be_what_is_wrong(void **state)
+{
+	static const char passing[] = DOC("\"backends\": { \"a\": { \"type\": \"block\", \"device\": \"/dev/vdb\" } },"
+					  " \"subsystems\": { \"" S1 "\": { \"passthru_path\": \"/dev/nvme0\","
+					  " \"passthru_enable\": true } }");
+	_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(passing), *b = tree_copy(a);
+	_cleanup_changes_ struct changes c = { 0 };
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+
+	set(b, "subsystems/" S1 "/namespaces/1", "backend", "a");
+	assert_int_equal(changes_diff(a, b, false, &c), 0);
+	assert_int_equal(changes_apply(a, &c, NULL), 0);
+	assert_int_equal(validate_changes(a, &c, &errs), -EINVAL);
+	assert_int_equal(errs.total, 1);
+	assert_string_equal(errs.items[0].attr, "passthru_enable");
+}
+
+/* Of a valid tree and any change: what the change's validation refuses the whole's does too, and it misses nothing. What is
+ * fixed or must not shrink only a change can break, so those are left out. */
+static bool needs_both(const struct cfg_error *e)
+{
+	return strstr(e->msg, "stays so") || strstr(e->msg, "never shrunk");
+}
+
+static void random_valid_change(struct random *r, struct tree *t)
+{
+	static const struct {
+		const char *path, *attr, *values[5];
+	} sets[] = {
+		{ "backends/a", "device", { "/dev/vdb", "/dev/vdc", "/dev/vdd", NULL } },
+		{ "backends/c", "device", { "/dev/vdb", "/dev/vdc", "/srv/b", "/dev/nvme0" } },
+		{ "backends/c", "buffered_io", { "0", "1", NULL } },
+		{ "backends/a", "buffered_io", { "0", "1", NULL } },
+		{ "backends/d", "type", { "block", "file" } },
+		{ "backends/d", "device", { "/dev/vdb", "/dev/vde", NULL } },
+		{ "hosts/" H1, "dhchap_key", { "file:a", NULL } },
+		{ "hosts/" H1, "dhchap_ctrl_key", { "file:b", NULL } },
+		{ "subsystems/" S1, "allow_any_host", { "0", "1", NULL } },
+		{ "subsystems/" S2, "allowed_hosts", { H1, "nqn.2026-11.org.example:h2" } },
+		{ "subsystems/" S2, "passthru_enable", { "0", "1" } },
+		{ "subsystems/" S2, "passthru_path", { "/dev/nvme0", NULL } },
+		{ "subsystems/" S1, "cntlid_min", { "1", "2000", NULL } },
+		{ "subsystems/" S1, "cntlid_max", { "1000", NULL } },
+		{ "subsystems/" S1 "/namespaces/1", "backend", { "a", "b", "c", "d" } },
+		{ "subsystems/" S1 "/namespaces/1", "p2pmem", { "0", "1", NULL } },
+		{ "subsystems/" S2 "/namespaces/7", "backend", { "a", "b", "c", "d" } },
+		{ "nvmet", "discovery_nqn", { "nqn.2026-11.org.example:d", "nqn.2026-11.org.example:s1", NULL } },
+		{ "ports/1", "traddr", { "192.0.2.1", "192.0.2.2", "0.0.0.0", "192.0.2.x" } },
+		{ "ports/2", "trtype", { "tcp", "rdma", "loop" } },
+		{ "ports/2", "traddr", { "192.0.2.1", "192.0.2.2", "::" } },
+		{ "ports/2", "trsvcid", { "4420", "4421" } },
+		{ "ports/2", "subsystems", { S1, S2 } },
+		{ "ports/1", "tsas", { "none", "tls1.3", "connected", NULL } },
+		{ "ports/1", "treq", { "required", "not specified", NULL } },
+	};
+	static const char *const removals[] = { "backends/a", "backends/c", "hosts/" H1, "subsystems/" S1, "subsystems/" S2,
+						"subsystems/" S1 "/namespaces/1", "ports/1", "nvmet", "backends/d" };
+	struct object *o;
+	size_t i, n = 0;
+
+	if (random_below(r, 5) == 0) {
+		o = tree_find(t, removals[random_below(r, ARRAY_SIZE(removals))]);
+		if (o)
+			object_remove(o);
+		return;
+	}
+	i = random_below(r, ARRAY_SIZE(sets));
+	if (strstr(sets[i].path, "/namespaces/")) {
+		_cleanup_free_ char *parent = path_parent(sets[i].path);
+
+		if (!tree_find(t, parent))
+			return;
+	}
+	while (n < 5 && sets[i].values[n])
+		n++;
+	n = random_below(r, (uint32_t)(n < 5 ? n + 1 : n));
+	set(t, sets[i].path, sets[i].attr, sets[i].values[n]);
+}
+
+static bool said_too(const struct cfg_error *e, const struct cfg_errors *by)
+{
+	for (size_t i = 0; i < by->n; i++)
+		if (streq_ptr(e->object, by->items[i].object) && streq_ptr(e->attr, by->items[i].attr))
+			return true;
+	return false;
+}
+
+static void test_changes_are_judged_as_the_whole(void **state)
+{
+	size_t valid = 0, invalid = 0;
+
+	for (uint64_t seed = 1000; seed < 3000; seed++) {
+		struct random r = { seed };
+		_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(base), *b = tree_copy(a);
+		_cleanup_changes_ struct changes c = { 0 };
+		_cleanup_errors_ struct cfg_errors part = { 0 }, whole = { 0 };
+		bool fixed = false;
+
+		for (unsigned i = 0; i <= random_below(&r, 4); i++)
+			random_valid_change(&r, b);
+		assert_int_equal(tree_generate(b), 0);
+		assert_int_equal(changes_diff(a, b, false, &c), 0);
+		assert_int_equal(changes_apply(a, &c, NULL), 0);
+		validate_changes(a, &c, &part);
+		validate_tree(a, &whole);
+		for (size_t i = 0; i < part.n; i++) {
+			fixed |= needs_both(&part.items[i]);
+			if (!needs_both(&part.items[i]) && !said_too(&part.items[i], &whole))
+				fail_msg("seed %d: %s %s is refused in the change alone", (int)seed, part.items[i].object, part.items[i].msg);
+		}
+		/* The whole may say one thing of both objects that are in each other's way, the change of the one that changed. */
+		if (whole.total && !part.total) {
+			_cleanup_free_ char *text = errors_to_text(&whole);
+
+			fail_msg("seed %d: the change is taken, the whole is not:\n%s", (int)seed, text);
+		}
+		if (!fixed)
+			*(whole.total ? &invalid : &valid) += 1;
+	}
+	assert_true(valid > 100);
+	assert_true(invalid > 100);
+}
+
+/* ---- cost ---- */
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static struct tree *large_tree(unsigned n)
+{
+	struct tree *t = tree_new();
+
+	for (unsigned i = 0; i < n; i++) {
+		_cleanup_free_ char *b = strf("backends/b%u", i), *d = strf("/dev/x%u", i);
+		_cleanup_free_ char *s = strf("subsystems/nqn.2026-11.org.example:x%u", i), *ns = strf("%s/namespaces/1", s);
+		_cleanup_free_ char *p = strf("ports/%u", i), *addr = strf("10.%u.%u.1", i / 256, i % 256);
+
+		set(t, b, "type", "block");
+		set(t, b, "device", d);
+		set(t, s, "allow_any_host", "1");
+		set(t, ns, "backend", b + strlen("backends/"));
+		set(t, p, "trtype", "tcp");
+		set(t, p, "traddr", addr);
+		set(t, p, "trsvcid", i % 2 ? "4420" : "4421");
+	}
+	assert_int_equal(tree_generate(t), 0);
+	return t;
+}
+
+/* CPU time of one edit, applied, validated and taken back, as the daemon does it. */
+static double cost(struct tree *t, unsigned times)
+{
+	struct edit_attr attr = { .name = (char *)"model", .value = (char *)"x" };
+	struct edit edit = { .verb = EDIT_SET, .path = (char *)"subsystems/nqn.2026-11.org.example:x7", .attrs = &attr, .n_attrs = 1 };
+	struct edits edits = { &edit, 1 };
+	double begin = seconds();
+
+	for (unsigned i = 0; i < times; i++) {
+		_cleanup_changes_ struct changes c = { 0 };
+		_cleanup_errors_ struct cfg_errors errs = { 0 };
+
+		assert_int_equal(edits_to_changes(t, &edits, &c, &errs), 0);
+		assert_int_equal(changes_apply(t, &c, NULL), 0);
+		assert_int_equal(validate_changes(t, &c, &errs), 0);
+		assert_int_equal(changes_revert(t, &c), 0);
+	}
+	return seconds() - begin;
+}
+
+/* A change costs what it touches: with a hundred times as many objects beside it not ten times as much (measured: the same). */
+static void test_cost_of_a_change(void **state)
+{
+	_cleanup_(tree_freep) struct tree *small = large_tree(50), *large = large_tree(5000);
+	double a, b;
+
+	cost(large, 100);
+	a = cost(small, 2000);
+	b = cost(large, 2000);
+	if (b > 10 * a)
+		fail_msg("%.3f s with 200 objects, %.3f s with 20000", a, b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_right),
+		cmocka_unit_test(test_namespaces_have_an_end),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_what_is_fixed),
+		cmocka_unit_test(test_a_child_may_be_what_is_wrong),
+		cmocka_unit_test(test_changes_are_judged_as_the_whole),
+		cmocka_unit_test(test_cost_of_a_change),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

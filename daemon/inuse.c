@@ -1,122 +1,131 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is connected to a port: TCP connections by inet_diag, loop controllers by sysfs. RDMA and Fibre Channel do not show their connections in
- * a way that all kernels share, so they answer "unknown", which counts as in use.
+ * Who is connected to a port: TCP connections by sock_diag(7), loop controllers by sysfs. RDMA and Fibre Channel do not show their connections in a
+ * way that all kernels share, so they answer "unknown", which counts as in use.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 
-#include <netlink/addr.h>
-#include <netlink/cache.h>
-#include <netlink/idiag/idiagnl.h>
-#include <netlink/idiag/msg.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 
 #include "base/text.h"
 #include "daemon/worker.h"
 
+/* What a port listens at, as IPv6, so that a connection over IPv4 to a listener on "::" is seen. */
 struct listener {
 	unsigned char addr[16];
-	bool any;
-	int family;
-	int port;
+	bool any4, any6;
+	uint16_t port;		/* in network order */
+	struct strbuf cookies;
 };
 
-static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-/* Compared as IPv6, so that a connection over IPv4 to a listener on :: is seen. */
-static void to_v6(const struct nl_addr *a, unsigned char ret[16])
+static void to_v6(int family, const uint32_t addr[4], unsigned char ret[16])
 {
-	const unsigned char *p = nl_addr_get_binary_addr(a);
-
-	memset(ret, 0, 16);
-	if (nl_addr_get_len(a) == 4) {
+	if (family == AF_INET6) {
+		memcpy(ret, addr, 16);
+	} else {
 		memcpy(ret, mapped, 12);
-		memcpy(ret + 12, p, 4);
-	} else if (nl_addr_get_len(a) == 16) {
-		memcpy(ret, p, 16);
+		memcpy(ret + 12, addr, 4);
 	}
 }
 
-static bool is_at(const struct listener *l, struct idiagnl_msg *msg)
+static bool is_at(const struct listener *l, const unsigned char local[16])
 {
+	return l->any6 || (l->any4 && memcmp(local, mapped, 12) == 0) || memcmp(local, l->addr, 16) == 0;
+}
+
+/* One connection. Its cookie is the kernel's, which no other one gets later. */
+static int on_connection(struct nl_msg *msg, void *userdata)
+{
+	const struct nlmsghdr *head = nlmsg_hdr(msg);
+	const struct inet_diag_msg *m = nlmsg_data(head);
+	struct listener *l = userdata;
 	unsigned char local[16];
 
-	if (idiagnl_msg_get_sport(msg) != l->port)
-		return false;
-	if (l->any)
-		return true;
-	to_v6(idiagnl_msg_get_src(msg), local);
-	return memcmp(local, l->addr, 16) == 0;
+	if (nlmsg_datalen(head) < (int)sizeof(*m) || m->id.idiag_sport != l->port || m->idiag_state != TCP_ESTABLISHED)
+		return NL_OK;
+	to_v6(m->idiag_family, m->id.idiag_src, local);
+	if (is_at(l, local))
+		strbuf_addf(&l->cookies, "%08x%08x\n", m->id.idiag_cookie[1], m->id.idiag_cookie[0]);
+	return NL_OK;
 }
 
-static int add_connections(const struct listener *l, int family, struct strbuf *b)
+static int ask(struct nl_sock *sk, int family, struct listener *l)
+{
+	struct inet_diag_req_v2 req = {
+		.sdiag_family = (unsigned char)family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = 1 << TCP_ESTABLISHED,
+		.id.idiag_sport = l->port,
+	};
+	int r = nl_send_simple(sk, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &req, sizeof(req));
+
+	return r < 0 ? r : nl_recvmsgs_default(sk);
+}
+
+static int list_connections(struct listener *l)
 {
 	struct nl_sock *sk = nl_socket_alloc();
-	struct nl_cache *cache = NULL;
 	int r = sk ? 0 : -NLE_NOMEM;
 
-	if (r == 0)
-		r = nl_connect(sk, NETLINK_INET_DIAG);
-	if (r == 0)
-		r = idiagnl_msg_alloc_cache(sk, family, 1 << TCP_ESTABLISHED, &cache);
-	for (struct nl_object *o = r == 0 ? nl_cache_get_first(cache) : NULL; o; o = nl_cache_get_next(o)) {
-		struct idiagnl_msg *msg = (struct idiagnl_msg *)o;
-		char peer[64], local[64];
-
-		if (is_at(l, msg))
-			strbuf_addf(b, "%s-%s:%d\n", nl_addr2str(idiagnl_msg_get_src(msg), local, sizeof(local)),
-				    nl_addr2str(idiagnl_msg_get_dst(msg), peer, sizeof(peer)), idiagnl_msg_get_dport(msg));
-	}
-	if (cache)
-		nl_cache_free(cache);
-	if (sk)
-		nl_socket_free(sk);
+	if (r >= 0)
+		r = nl_connect(sk, NETLINK_SOCK_DIAG);
+	if (r >= 0)
+		r = nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_connection, l);
+	if (r >= 0)
+		r = ask(sk, AF_INET, l);
+	if (r >= 0)
+		r = ask(sk, AF_INET6, l);
+	nl_socket_free(sk);
 	return r;
 }
 
+/* A scope ("fe80::1%eth0") is left out: the same address at another interface counts as well, which errs on the safe side. */
 static int parse_listener(const char *traddr, const char *trsvcid, struct listener *l)
 {
 	_cleanup_free_ char *plain = strndup(traddr, strcspn(traddr, "%"));
 	uint64_t port;
 
-	*l = (struct listener){ 0 };
 	if (!plain || text_to_u64(trsvcid, &port) < 0 || port > 65535)
 		return -EINVAL;
-	l->port = (int)port;
+	l->port = htons((uint16_t)port);
 	if (inet_pton(AF_INET6, plain, l->addr) == 1) {
-		l->any = streq(plain, "::");
+		l->any6 = memcmp(l->addr, (const unsigned char[16]){ 0 }, 16) == 0;
 		return 0;
 	}
 	memcpy(l->addr, mapped, 12);
 	if (inet_pton(AF_INET, plain, l->addr + 12) != 1)
 		return -EINVAL;
-	l->any = streq(plain, "0.0.0.0");
+	l->any4 = memcmp(l->addr + 12, (const unsigned char[4]){ 0 }, 4) == 0;
 	return 0;
 }
 
-static int list_tcp(const char *traddr, const char *trsvcid, struct strbuf *b, char **message)
+static int list_tcp(const char *traddr, const char *trsvcid, struct strbuf *ret, char **message)
 {
-	struct listener l;
-	int r = parse_listener(traddr, trsvcid, &l);
+	struct listener l = { 0 };
+	int r;
 
 	/* An address that the kernel would not listen on has no connections. */
-	if (r < 0)
+	if (parse_listener(traddr, trsvcid, &l) < 0)
 		return 0;
-	r = add_connections(&l, AF_INET, b);
-	if (r == 0)
-		r = add_connections(&l, AF_INET6, b);
-	if (r == 0)
+	r = list_connections(&l);
+	*ret = l.cookies;
+	if (r >= 0)
 		return 0;
-	*message = strf("connections cannot be listed: %s", nl_geterror(r));
+	*message = strf("the kernel does not list TCP connections: %s", nl_geterror(r));
 	return -EIO;
 }
 
-static char *read_line(const char *folder, const char *name)
+static char *read_line(const char *controller, const char *name)
 {
-	_cleanup_free_ char *path = strf("/sys/class/nvme/%s/%s", folder, name);
+	_cleanup_free_ char *path = strf("/sys/class/nvme/%s/%s", controller, name);
 	_cleanup_fclose_ FILE *f = path ? fopen(path, "re") : NULL;
 	char line[512];
 
@@ -126,12 +135,18 @@ static char *read_line(const char *folder, const char *name)
 	return strdup(line);
 }
 
-static void list_loop(struct strbuf *b)
+static int list_loop(struct strbuf *ret, char **message)
 {
 	DIR *dir = opendir("/sys/class/nvme");
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir) {
+		*message = strf("/sys/class/nvme cannot be read: %s", strerror(errno));
+		return -EIO;
+	}
+	while ((e = readdir(dir))) {
 		_cleanup_free_ char *transport = *e->d_name == '.' ? NULL : read_line(e->d_name, "transport");
 		_cleanup_free_ char *nqn = NULL;
 
@@ -139,24 +154,26 @@ static void list_loop(struct strbuf *b)
 			continue;
 		nqn = read_line(e->d_name, "subsysnqn");
 		if (nqn)
-			strbuf_addf(b, "loop %s\n", nqn);
+			strbuf_addf(ret, "loop %s\n", nqn);
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
+	return 0;
 }
 
 int in_use_list(const char *value, char **ret, char **message)
 {
-	char trtype[16], adrfam[16], traddr[256], trsvcid[32];
+	char trtype[16], adrfam[16], traddr[257], trsvcid[33];
 	struct strbuf b = { 0 };
 	int r = 0;
 
-	if (sscanf(value, "%15s %15s %255s %31s", trtype, adrfam, traddr, trsvcid) != 4)
+	if (sscanf(value, "%15s %15s %256s %32s", trtype, adrfam, traddr, trsvcid) != 4) {
+		*message = strf("\"%.300s\" is no address of a port", value);
 		return -EINVAL;
+	}
 	if (streq(trtype, "tcp"))
 		r = list_tcp(traddr, trsvcid, &b, message);
 	else if (streq(trtype, "loop"))
-		list_loop(&b);
+		r = list_loop(&b, message);
 	else
 		strbuf_add(&b, "unknown\n");
 	if (r < 0) {

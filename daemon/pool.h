@@ -21,7 +21,7 @@ struct work;
 enum work_class {
 	WORK_CHANGE,	/* configfs and devices */
 	WORK_READ,	/* some workers are kept for these */
-	WORK_STATE,	/* the daemon's own files; one worker, in order */
+	WORK_STATE,	/* the daemon's own files; one at a time, in order, also behind a stuck one */
 	WORK_WATCH,	/* OP_WAIT_CHANGE: a worker of its own, which may wait for ever and is killed by pool_cancel() */
 };
 
@@ -41,8 +41,9 @@ struct pool_settings {
 	const char *state_dir, *config_dir, *run_dir;	/* the only folders for WORK_STATE */
 	unsigned workers;		/* at work at the same time */
 	unsigned readers;		/* kept for WORK_READ */
-	unsigned stuck_max;		/* stuck ones beyond which no replacement is made */
+	unsigned stuck_max;		/* stuck ones of a class beyond which no replacement is made */
 	uint64_t stuck_usec;		/* in one operation for so long = stuck */
+	uint64_t idle_usec;		/* workers beyond a few end when nothing came for so long; 0: a default */
 };
 
 /* The fork server: call this first in main(), before any other descriptor is open, any bus joined or secret read. It forks and returns in the
@@ -53,13 +54,15 @@ int forkserver_start(const struct pool_settings *s, int *ret_fd);
 void pool_set_fatal(struct pool *p, void (*fatal)(void *userdata), void *userdata);
 
 int pool_new(sd_event *e, int forkserver_fd, const struct pool_settings *s, struct pool **ret);
+/* Work that is left is forgotten without calling done; workers end by themselves. */
 struct pool *pool_free(struct pool *p);
 
-/* ops, queue and label are borrowed until done is called. label: "object: what" for status. token: see plan.h; steps of different tokens
- * never run together. */
+/* ops, queue and label are borrowed until done is called. label: "object: what" for status. token: see plan.h, WORK_CHANGE only; steps of
+ * different tokens never run together, and take turns in the order in which they came. */
 int pool_submit(struct pool *p, enum work_class class, enum token token, const struct oplist *ops, const char *queue,
 		const char *label, work_done_fn done, void *userdata, struct work **ret);
-/* Not yet in a worker: taken out, done is called with ECANCELED. In a worker already: 0 is returned and it goes on. 1: cancelled. */
+/* Not yet in a worker: taken out, done is called with ECANCELED before this returns 1. In a worker already: 0, and it goes on; but WORK_WATCH
+ * ends, and done is called with ECANCELED later. */
 int pool_cancel(struct pool *p, struct work *w);
 
 /* What is in workers now, longest first: for status. Also what workers of an earlier daemon are stuck in. */
@@ -70,6 +73,7 @@ struct pool_busy {
 	char *wchan;		/* kernel function it sleeps in (/proc/PID/wchan), "" when not known */
 	uint64_t usec;		/* for how long */
 	bool stuck, orphan;
+	size_t waiting;		/* pieces of work with the same queue key that wait */
 };
 int pool_busy(struct pool *p, struct pool_busy **ret, size_t *ret_n);
 void pool_busy_free(struct pool_busy *b, size_t n);

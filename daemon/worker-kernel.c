@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on the two configfs trees, through the seam. What an errno of the kernel means is said by kernel/explain.c, not here. */
+#include <errno.h>
+
+#include "daemon/worker-private.h"
+#include "model/attr.h"
+
+int worker_mkdir(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->mkdir(w->kfs, op->path);
+
+	return r == -EEXIST && op->flags & OP_MAY_EXIST ? 0 : r;
+}
+
+int worker_rmdir(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return w->kfs->ops->rmdir(w->kfs, op->path);
+}
+
+int worker_link(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return w->kfs->ops->link(w->kfs, op->path, op->value);
+}
+
+int worker_unlink(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return w->kfs->ops->unlink(w->kfs, op->path);
+}
+
+int worker_readlink(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return w->kfs->ops->readlink(w->kfs, op->path, data);
+}
+
+/* ---- writing ---- */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* On 6.12 enabling a namespace with buffered_io and without a path brings the kernel down (kernel-abi 12, trap 3). */
+static int guard_enable(struct worker *w, const struct op *op, char **message)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	size_t len;
+	int r;
+
+	path = strf("%.*sdevice_path", (int)(base_name(op->path) - op->path), op->path);
+	if (!path)
+		return -ENOMEM;
+	r = w->kfs->ops->read(w->kfs, path, &text, &len);
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = 0;
+	return *text && !streq(text, "(null)") ? 0 : worker_say(message, EINVAL, "a namespace without a device cannot be enabled");
+}
+
+/* What would bring the kernel down is refused here, whatever the plan says. */
+static int guard(struct worker *w, const struct op *op, char **message)
+{
+	const char *name = base_name(op->path);
+
+	if (streq(name, "enable") && strstr(op->path, "/namespaces/") && !streq(op->value, "0"))
+		return guard_enable(w, op, message);
+	if (streq(name, "alua_lu_gp") && streq(op->value, "NULL"))
+		return worker_say(message, EINVAL, "a device without an LU group makes the kernel fail later; use default_lu_gp");
+	return 0;
+}
+
+static size_t first_line(const char *s)
+{
+	return strcspn(s, "\n");
+}
+
+static int check_back(struct worker *w, const struct op *op, char **message)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len, n = first_line(op->value);
+	int r = w->kfs->ops->read(w->kfs, op->path, &text, &len);
+
+	if (r < 0)
+		return r;
+	text[first_line(text)] = 0;
+	if (strlen(text) == n && memcmp(text, op->value, n) == 0)
+		return 0;
+	return worker_say(message, EIO, "the kernel took \"%.*s\" and kept \"%.200s\": something else of the object excludes it",
+			  (int)(n < 200 ? n : 200), op->value, text);
+}
+
+int worker_write(struct worker *w, const struct op *op, char **data, char **message)
+{
+	char line[KFS_VALUE_MAX + 1];
+	size_t len = strlen(op->value);
+	int r = guard(w, op, message);
+
+	if (r < 0)
+		return r;
+	if (len + !!(op->flags & OP_NEWLINE) > KFS_VALUE_MAX)
+		return worker_say(message, E2BIG, "the value has %zu bytes, and the kernel takes %d at most", len,
+				  KFS_VALUE_MAX - !!(op->flags & OP_NEWLINE));
+	memcpy(line, op->value, len + 1);
+	if (op->flags & OP_NEWLINE)
+		line[len++] = '\n';
+	/* An empty value cannot be written; its NUL can, and clears what can be cleared (kernel-abi 2.1). */
+	r = w->kfs->ops->write(w->kfs, op->path, line, len ? len : 1);
+	return r >= 0 && op->flags & OP_CHECK_BACK ? check_back(w, op, message) : r;
+}
+
+/* ---- scanning ---- */
+
+struct scanner {
+	struct kfs *kfs;
+	struct strbuf path;	/* where we are */
+	size_t base;		/* what of it the relative path leaves out */
+	struct strbuf out;
+	bool recursive;
+};
+
+static const char *relative(const struct scanner *s)
+{
+	return s->path.s + s->base + (s->path.s[s->base] == '/');
+}
+
+static void cut_to(struct strbuf *b, size_t len)
+{
+	b->len = len;
+	b->s[len] = 0;
+}
+
+static bool is_secret_file(const char *name)
+{
+	const struct attr_row *row = attr_find_file(KIND_HOST, name);
+
+	return row && attr_is_secret(row);
+}
+
+/* Not the attribute's own answer, but that nothing can be read just now. */
+static bool is_no_answer(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EINTR || r == -EPIPE || r == -ECONNREFUSED ||
+	       r == -ECONNRESET;
+}
+
+static int scan_attr(struct scanner *s, const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = s->kfs->ops->read(s->kfs, s->path.s, &text, &len);
+
+	if (r == -ENOENT || is_no_answer(r))
+		return r;
+	if (r < 0) {
+		scan_add(&s->out, 'x', relative(s), NULL);
+		return 0;
+	}
+	if (is_secret_file(name)) {
+		scan_add(&s->out, 's', relative(s), first_line(text) ? "set" : "unset");
+		explicit_bzero(text, len);
+		return 0;
+	}
+	scan_add(&s->out, 'f', relative(s), text);
+	return 0;
+}
+
+static int scan_link(struct scanner *s)
+{
+	_cleanup_free_ char *target = NULL;
+	int r = s->kfs->ops->readlink(s->kfs, s->path.s, &target);
+
+	if (r < 0)
+		return r;
+	scan_add(&s->out, 'l', relative(s), target);
+	return 0;
+}
+
+static int scan_folder(struct scanner *s);
+
+static int scan_entry(struct scanner *s, const struct kfs_entry *e)
+{
+	/* Someone else's object with a name that the seam does not take: that it is there is all that can be said. */
+	if (!kfs_path_ok(s->path.s)) {
+		if (e->type == KFS_DIR)
+			scan_add(&s->out, 'd', relative(s), NULL);
+		return 0;
+	}
+	if (e->type == KFS_ATTR)
+		return scan_attr(s, e->name);
+	if (e->type == KFS_LINK)
+		return scan_link(s);
+	return s->recursive ? scan_folder(s) : 0;
+}
+
+/* What went while we were reading, was not there: a folder is told whole or not at all. ENOENT when it has gone. */
+static int entry_gone(struct scanner *s, size_t folder)
+{
+	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
+	_cleanup_free_ char *path = strndup(s->path.s, folder);
+
+	return path ? s->kfs->ops->list(s->kfs, path, &list) : -ENOMEM;
+}
+
+static int scan_folder(struct scanner *s)
+{
+	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
+	size_t folder = s->path.len, start = s->out.len;
+	int r = s->kfs->ops->list(s->kfs, s->path.s, &list);
+
+	if (r < 0)
+		return r;
+	scan_add(&s->out, 'd', relative(s), NULL);
+	for (size_t i = 0; r >= 0 && i < list.n; i++) {
+		strbuf_add(&s->path, "/");
+		strbuf_add(&s->path, list.entries[i].name);
+		if (s->path.failed || s->out.failed)
+			return -ENOMEM;
+		r = scan_entry(s, &list.entries[i]);
+		if (r == -ENOENT)
+			r = entry_gone(s, folder);
+		cut_to(&s->path, folder);
+	}
+	if (r == -ENOENT)
+		cut_to(&s->out, start);
+	return r;
+}
+
+int worker_scan(struct worker *w, const struct op *op, char **data, char **message)
+{
+	struct scanner s = { .kfs = w->kfs, .base = strlen(op->path), .recursive = op->flags & OP_RECURSIVE };
+	int r = 0;
+
+	strbuf_add(&s.path, op->path);
+	r = s.path.failed ? -ENOMEM : scan_folder(&s);
+	if (r >= 0) {
+		*data = strbuf_steal(&s.out);
+		r = *data ? 0 : -ENOMEM;
+	}
+	strbuf_done(&s.out);
+	strbuf_done(&s.path);
+	return r;
+}

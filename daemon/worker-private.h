@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NVMETD_WORKER_PRIVATE_H
+#define NVMETD_WORKER_PRIVATE_H
+
+/* What the files that together are the worker share. Nothing else includes this. */
+
+#include "daemon/worker.h"
+
+/* Fills *message and returns -code. */
+int worker_say(char **message, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Each does one operation that worker_check() has let through: 0 or -errno, with *data or *message where there is something to say. */
+typedef int op_fn(struct worker *w, const struct op *op, char **data, char **message);
+
+/* worker-kernel.c */
+op_fn worker_mkdir, worker_rmdir, worker_write, worker_link, worker_unlink, worker_readlink, worker_scan;
+/* worker-secret.c */
+op_fn worker_write_secret, worker_store_secret;
+/* worker-device.c */
+op_fn worker_probe, worker_create_file, worker_grow_file, worker_remove_file, worker_check_moving;
+/* worker-system.c */
+op_fn worker_load_module, worker_system, worker_in_use, worker_wait_change;
+op_fn worker_file_replace, worker_file_append, worker_file_remove, worker_file_read;
+
+#endif

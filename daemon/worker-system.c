@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rest of the machine: modules, what the kernel is, changes in configfs; and the daemon's own files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "base/file.h"
+#include "daemon/worker-private.h"
+
+#define OWN_FILE_MAX (64u << 20)
+#define CONFIGFS_MAGIC 0x62656570	/* fs/configfs/mount.c; no header has it */
+
+int worker_load_module(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->load_module(w->kfs, op->path);
+
+	if (r == -ENOENT)
+		return worker_say(message, ENOENT, "this kernel has no module %s", op->path);
+	return r < 0 ? worker_say(message, -r, "the module %s cannot be loaded: %s", op->path, strerror(-r)) : 0;
+}
+
+/* Where the running kernel's configfs is mounted; NULL behind another kernel. */
+static const char *configfs_root(const struct worker *w)
+{
+	const char *spec = w->settings->kernel;
+
+	if (strncmp(spec, "configfs:/", 10) == 0)
+		return spec + 9;
+	return streq(spec, "configfs") ? "/sys/kernel/config" : NULL;
+}
+
+static bool configfs_mounted(const struct worker *w)
+{
+	const char *root = configfs_root(w);
+	struct statfs st;
+
+	return !root || (statfs(root, &st) == 0 && st.f_type == CONFIGFS_MAGIC);
+}
+
+int worker_system(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
+	_cleanup_free_ char *release = NULL;
+	int r = w->kfs->ops->release(w->kfs, &release);
+
+	if (r < 0)
+		return worker_say(message, -r, "the kernel's release cannot be read: %s", strerror(-r));
+	*data = strf("release %s\nconfigfs %d\nnvmet %d\ncpus %ld\n", release, configfs_mounted(w),
+		     w->kfs->ops->list(w->kfs, "nvmet", &list) >= 0, sysconf(_SC_NPROCESSORS_ONLN));
+	return *data ? 0 : -ENOMEM;
+}
+
+int worker_in_use(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return in_use_list(op->value, data, message);
+}
+
+/* ---- waiting for changes ---- */
+
+/* 1: watched; 0: it is not there, which is as good as a change. */
+static int watch_folder(int fd, const char *root, const char *folder, char **message)
+{
+	_cleanup_free_ char *path = strf("%s/%s", root, folder);
+
+	if (!path)
+		return -ENOMEM;
+	if (inotify_add_watch(fd, path, IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MODIFY | IN_CLOSE_WRITE | IN_ONLYDIR) >= 0)
+		return 1;
+	if (errno == ENOENT || errno == ENOTDIR)
+		return 0;
+	return worker_say(message, errno, "%s cannot be watched: %s", path, strerror(errno));
+}
+
+static int watch_folders(int fd, const char *root, const char *folders, char **message)
+{
+	_cleanup_free_ char *copy = strdup(folders);
+	char *save = NULL;
+	int r = copy ? 1 : -ENOMEM;
+
+	for (char *f = copy ? strtok_r(copy, "\n", &save) : NULL; f && r > 0; f = strtok_r(NULL, "\n", &save))
+		r = watch_folder(fd, root, f, message);
+	return r;
+}
+
+int worker_wait_change(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_close_ int fd = -1;
+	const char *root = configfs_root(w);
+	struct pollfd fds[2];
+	int r;
+
+	if (!root)
+		return worker_say(message, EOPNOTSUPP, "changes behind this kernel cannot be seen");
+	fd = inotify_init1(IN_CLOEXEC);
+	if (fd < 0)
+		return worker_say(message, errno, "changes cannot be watched: %s", strerror(errno));
+	r = watch_folders(fd, root, op->value, message);
+	if (r <= 0)
+		return r;
+	fds[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = w->sock, .events = POLLRDHUP };
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* ---- the daemon's own files ---- */
+
+/* The folder of ours that the path is below (worker_check() has seen that there is one), the longest if they lie in one another. */
+static const char *own_folder(const struct worker *w, const char *path)
+{
+	const char *const folders[] = { w->settings->config_dir, w->settings->state_dir, w->settings->run_dir };
+	const char *best = "/";
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		size_t n = strlen(folders[i]);
+
+		if (strncmp(path, folders[i], n) == 0 && (path[n] == '/' || (n && folders[i][n - 1] == '/')) && n > strlen(best))
+			best = folders[i];
+	}
+	return best;
+}
+
+/* Nothing between our folder and the file may be a link, nor the file itself. The folders are root's alone, so that what was seen here still
+ * holds when the file is opened. */
+static int no_links(const struct worker *w, const char *path, char **message)
+{
+	const char *folder = own_folder(w, path), *name = strrchr(path, '/') + 1;
+	_cleanup_close_ int top = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC), parent = -1;
+	_cleanup_free_ char *between = strndup(path, (size_t)(name - 1 - path));
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	const char *rest;
+	struct stat st;
+
+	if (!between)
+		return -ENOMEM;
+	rest = between + (strlen(between) > strlen(folder) ? strlen(folder) : strlen(between));
+	rest += strspn(rest, "/");
+	if (top >= 0)
+		parent = (int)syscall(SYS_openat2, top, *rest ? rest : ".", &how, sizeof(how));
+	if (parent < 0)
+		return worker_say(message, errno, "%s cannot be reached: %s", path, strerror(errno));
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : worker_say(message, errno, "%s cannot be reached: %s", path, strerror(errno));
+	return S_ISREG(st.st_mode) ? 0 : worker_say(message, EINVAL, "%s is no regular file", path);
+}
+
+static int put_file(struct worker *w, const struct op *op, char **message,
+		    int (*put)(const char *, const void *, size_t, mode_t, struct cfg_error *))
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	int r = no_links(w, op->path, message);
+
+	if (r < 0)
+		return r;
+	r = put(op->path, op->value, strlen(op->value), 0600, &err);
+	return r < 0 ? worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r)) : 0;
+}
+
+int worker_file_replace(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return put_file(w, op, message, file_replace);
+}
+
+int worker_file_append(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return put_file(w, op, message, file_append);
+}
+
+int worker_file_remove(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = no_links(w, op->path, message);
+
+	if (r < 0)
+		return r;
+	return unlink(op->path) < 0 ? worker_say(message, errno, "%s cannot be removed: %s", op->path, strerror(errno)) : 0;
+}
+
+int worker_file_read(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	size_t len;
+	int r = no_links(w, op->path, message);
+
+	if (r < 0)
+		return r;
+	r = file_read(op->path, OWN_FILE_MAX, data, &len, &err);
+	if (r < 0)
+		return worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r));
+	/* Our own files are text. */
+	if (strlen(*data) == len)
+		return 0;
+	free(steal_ptr(*data));
+	return worker_say(message, EINVAL, "%s holds a NUL", op->path);
+}

@@ -207,12 +207,17 @@ static int read_string(struct reader *r, struct json_object **ret)
 static int read_number(struct reader *r, struct json_object **ret)
 {
 	struct json_place place = place_at(r);
-	size_t n = strspn(r->text + r->at, "-+0123456789.eE");
-	_cleanup_free_ char *token = strndup(r->text + r->at, n);
+	const char *start = r->text + r->at;
+	size_t n = 0;
+	_cleanup_free_ char *token = NULL;
 	uint64_t u;
 	int64_t i;
 	int k;
 
+	/* Not strspn(): the text need not end in a NUL. */
+	while (r->at + n < r->len && start[n] && strchr("-+0123456789.eE", start[n]))
+		n++;
+	token = strndup(start, n);
 	if (!token)
 		return cfg_error_oom(r->err);
 	if (strpbrk(token, ".eE"))

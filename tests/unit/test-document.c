@@ -391,6 +391,21 @@ static void test_damaged_documents(void **state)
 	}
 }
 
+/* Nothing behind the last byte is looked at: what comes through a descriptor has no NUL there. */
+static void test_text_without_end(void **state)
+{
+	static const char numbers[] = "{\"version\":1,\"generation\":123,\"ports\":{\"1\":{\"mdts\":-1";
+	size_t len;
+	_cleanup_free_ char *text = sample_read("everything.json", &len);
+
+	for (size_t n = 1; n < len + sizeof(numbers) - 1; n++) {
+		size_t k = n < len ? n : n - len + 1;
+		_cleanup_free_ char *copy = memcpy(malloc(k), n < len ? text : numbers, k), *problems = problems_of("doc", copy, k);
+
+		assert_true(*problems || n == len - 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_derived_values_are_shown_when_asked_for),
 		cmocka_unit_test(test_any_tree),
 		cmocka_unit_test(test_damaged_documents),
+		cmocka_unit_test(test_text_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

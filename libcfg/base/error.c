@@ -19,6 +19,7 @@ static void make_plain(char *s)
 		s[i] = '?';
 }
 
+__attribute__((format(printf, 5, 0)))
 static int set_v(struct cfg_error *err, int code, const char *object, const char *attr, const char *fmt, va_list ap)
 {
 	assert(code > 0);

@@ -692,6 +692,9 @@ static void test_addresses(void **state)
 		if (ip_clashes(&a, &b) != pairs[i].clash || ip_clashes(&b, &a) != pairs[i].clash)
 			fail_msg("%s and %s", pairs[i].a, pairs[i].b);
 	}
+	assert_true(ip_parse("febf::1", &a) && ip_is_link_local(&a));
+	assert_true(ip_parse("fec0::1", &a) && !ip_is_link_local(&a));
+	assert_true(ip_parse("254.128.0.1", &a) && !ip_is_link_local(&a));
 	assert_true(fc_address_ok("nn-0x1000000044001123:pn-0x2000000055001123"));
 	assert_true(fc_address_ok("nn-1000000044001123:pn-2000000055001123"));
 	assert_false(fc_address_ok("nn-0x1000000044001123:pn-2000000055001123"));

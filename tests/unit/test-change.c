@@ -180,7 +180,7 @@ static void check_journal(const struct tree *a, const struct changes *c)
 
 static void check_pair(const struct tree *a, const struct tree *b)
 {
-	_cleanup_(tree_freep) struct tree *t = tree_copy(a), *empty = tree_new();
+	_cleanup_(tree_freep) struct tree *t = tree_copy(a);
 	_cleanup_changes_ struct changes c = { 0 }, none = { 0 };
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 

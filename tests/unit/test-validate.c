@@ -119,6 +119,7 @@ static const struct {
 	/* What stands on a backend is judged again when it changes. */
 	{ "backends/a", "buffered_io", "1",
 	  "subsystems/" S1 "/namespaces/1: p2pmem: needs a block device without buffered_io; backends/a is none" },
+	{ "backends/b", "buffered_io", "1", "" },
 	{ "backends/b", "size", "2147483648", "" },
 	{ "backends/b", "size", "1073741824", "" },
 	{ "backends/b", "size", NULL, "" },

@@ -19,6 +19,18 @@ bool ip_parse(const char *text, struct ip_address *ret)
 	return true;
 }
 
+const char *ip_to_text(const struct ip_address *a, char buf[IP_TEXT_MAX])
+{
+	char plain[INET6_ADDRSTRLEN];
+
+	inet_ntop(a->v6 ? AF_INET6 : AF_INET, a->bytes, plain, sizeof(plain));
+	if (!a->v6)
+		snprintf(buf, IP_TEXT_MAX, "%s", plain);
+	else
+		snprintf(buf, IP_TEXT_MAX, "[%s%s%s]", plain, a->scope ? "%" : "", a->scope ? a->scope : "");
+	return buf;
+}
+
 bool ip_is_any(const struct ip_address *a)
 {
 	static const unsigned char zeros[16];

@@ -14,6 +14,9 @@ struct ip_address {
 
 /* No names, no brackets, nothing left over. */
 bool ip_parse(const char *text, struct ip_address *ret);
+/* One text for one address, that of IPv6 in brackets. Returns buf. */
+#define IP_TEXT_MAX 320
+const char *ip_to_text(const struct ip_address *a, char buf[IP_TEXT_MAX]);
 bool ip_is_any(const struct ip_address *a);		/* 0.0.0.0, :: */
 bool ip_is_link_local(const struct ip_address *a);	/* fe80::/10: means nothing without an interface */
 /* Whether two listeners on one port number get in each other's way. One on :: takes IPv4 as well. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Objects and the tree. Children are sorted arrays: small, in order, and quick to search. The index maps strings to the
- * objects that hold them: "@COLLECTION/NAME" to those that refer to an object, "RESOURCE" to those that use a device, an
- * address or an identity. row_key() alone says which string a value stands for; a change of a value touches no other.
+ * objects that hold them; keys.c says which strings an object holds, and a change of a value touches those of that value alone.
  * Paths as people write them are in path.c.
  */
 #include "model/object.h"
@@ -12,6 +11,7 @@
 
 #include "base/map.h"
 #include "base/text.h"
+#include "model/keys.h"
 
 struct holders {
 	struct object **items;
@@ -66,85 +66,6 @@ static void index_del(struct tree *t, const char *key, const struct object *o)
 	}
 }
 
-/* Keys are put together on the stack, so that a lookup or a removal cannot fail. Longer than any value that the kernel or a row
- * takes; a longer one would be cut, the same way each time. */
-struct key {
-	char text[4352];
-};
-
-static const char *reference_key(struct key *k, enum kind kind, const char *name)
-{
-	snprintf(k->text, sizeof(k->text), "@%s/%s", kind_info(kind)->collection, name);
-	return k->text;
-}
-
-/* Values that must be one object's alone. */
-static const struct keyed {
-	enum kind kind;
-	const char *attr;
-	const char *what;
-} keyed[] = {
-	{ KIND_BACKEND, "device", "device" },
-	{ KIND_BACKEND, "path", "device" },
-	{ KIND_BACKEND, "uuid", "uuid" },
-	{ KIND_BACKEND, "nguid", "nguid" },
-	{ KIND_SUBSYSTEM, "passthru_path", "device" },
-};
-
-static bool is_address(const struct object *o, const struct attr_row *row)
-{
-	return o->kind == KIND_PORT &&
-	       (streq(row->name, "trtype") || streq(row->name, "traddr") || streq(row->name, "trsvcid"));
-}
-
-/* What the value of a row is found under; NULL when under nothing. Not for ATTR_REFS. */
-static const char *row_key(const struct object *o, const struct attr_row *row, struct key *k)
-{
-	const char *value = object_get_row(o, row);
-
-	if (is_address(o, row)) {
-		const char *trtype = object_get(o, "trtype"), *trsvcid = object_get(o, "trsvcid");
-
-		/* One service on whatever address: wildcards clash with all, so the address itself is left to validation. */
-		if (!trtype || !object_get(o, "traddr"))
-			return NULL;
-		snprintf(k->text, sizeof(k->text), "address:%s:%s", trtype, trsvcid ? trsvcid : "");
-		return k->text;
-	}
-	if (!value)
-		return NULL;
-	if (row->type == ATTR_REF)
-		return reference_key(k, row->ref, value);
-	for (const struct keyed *d = keyed; d < keyed + ARRAY_SIZE(keyed); d++)
-		if (d->kind == o->kind && streq(d->attr, row->name)) {
-			snprintf(k->text, sizeof(k->text), "%s:%s", d->what, value);
-			return k->text;
-		}
-	return NULL;
-}
-
-/* Rows whose keys, together, are all that the object has: an address is one key of three rows. */
-static bool has_key_of_its_own(const struct object *o, const struct attr_row *row)
-{
-	return !attr_is_list(row) && (!is_address(o, row) || streq(row->name, "traddr"));
-}
-
-int object_keys(const struct object *o, char ***ret)
-{
-	_cleanup_strv_ char **keys = NULL;
-	struct key k;
-
-	*ret = NULL;
-	attr_foreach(row, o->kind) {
-		const char *key = has_key_of_its_own(o, row) && row->type != ATTR_REF ? row_key(o, row, &k) : NULL;
-
-		if (key && strv_append(&keys, key) < 0)
-			return -ENOMEM;
-	}
-	*ret = steal_ptr(keys);
-	return 0;
-}
-
 /* Names of a sorted set that another sorted set has not: takes them in or out of the index. */
 static int index_names(struct object *o, const struct attr_row *row, char *const *names, char *const *other, bool add)
 {
@@ -158,8 +79,8 @@ static int index_names(struct object *o, const struct attr_row *row, char *const
 		if (other && *other && c == 0)
 			continue;
 		if (!add)
-			index_del(o->tree, reference_key(&k, row->ref, *names), o);
-		else if (index_add(o->tree, reference_key(&k, row->ref, *names), o) < 0)
+			index_del(o->tree, key_of_reference(&k, row->ref, *names), o);
+		else if (index_add(o->tree, key_of_reference(&k, row->ref, *names), o) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -168,19 +89,40 @@ static int index_names(struct object *o, const struct attr_row *row, char *const
 /* Takes a whole object out of the index. */
 static void unindex(struct object *o)
 {
-	struct key k;
+	struct key k[KEYS_MAX];
 
 	attr_foreach(row, o->kind) {
-		const char *key;
+		size_t n = keys_are_of(o, row) ? keys_of_row(o, row, k) : 0;
 
-		if (attr_is_list(row)) {
+		if (attr_is_list(row))
 			index_names(o, row, object_get_list(o, row), NULL, false);
-			continue;
-		}
-		key = has_key_of_its_own(o, row) ? row_key(o, row, &k) : NULL;
-		if (key)
-			index_del(o->tree, key, o);
+		while (n--)
+			index_del(o->tree, k[n].text, o);
 	}
+}
+
+static bool holds(const struct key *k, size_t n, const struct key *key)
+{
+	while (n--)
+		if (streq(k[n].text, key->text))
+			return true;
+	return false;
+}
+
+/* From the keys that the object had to those that it has; all or none. */
+static int reindex(struct object *o, const struct key *had, size_t n_had, const struct key *has, size_t n_has)
+{
+	for (size_t i = 0; i < n_has; i++)
+		if (!holds(had, n_had, &has[i]) && index_add(o->tree, has[i].text, o) < 0) {
+			while (i--)
+				if (!holds(had, n_had, &has[i]))
+					index_del(o->tree, has[i].text, o);
+			return -ENOMEM;
+		}
+	for (size_t i = 0; i < n_had; i++)
+		if (!holds(has, n_has, &had[i]))
+			index_del(o->tree, had[i].text, o);
+	return 0;
 }
 
 static struct users users_of(const struct tree *t, const char *key)
@@ -194,7 +136,7 @@ struct users tree_users(const struct tree *t, enum kind kind, const char *name)
 {
 	struct key k;
 
-	return users_of(t, reference_key(&k, kind, name));
+	return users_of(t, key_of_reference(&k, kind, name));
 }
 
 struct users tree_key_owners(const struct tree *t, const char *key)
@@ -407,29 +349,26 @@ const char *object_effective(const struct object *o, const struct attr_row *row)
 int object_set(struct object *o, const struct attr_row *row, const char *text)
 {
 	struct value *v = &o->values[attr_index(o->kind, row)];
-	_cleanup_free_ char *old = v->text;
-	char *copy = text ? strdup(text) : NULL;
-	const char *key, *old_key;
-	struct key k, old_k;
+	struct key had[KEYS_MAX], has[KEYS_MAX];
+	char *copy = NULL, *old = v->text;
+	size_t n;
 
 	assert(!attr_is_list(row));
-	if ((text && !copy) || streq_ptr(old, text)) {
-		steal_ptr(old);
-		free(copy);
-		return text && !copy ? -ENOMEM : 0;
-	}
-	old_key = o->tree ? row_key(o, row, &old_k) : NULL;
-	v->text = copy;
-	key = o->tree ? row_key(o, row, &k) : NULL;
-	if (streq_ptr(old_key, key))
+	if (streq_ptr(old, text))
 		return 0;
-	if (key && index_add(o->tree, key, o) < 0) {
-		v->text = steal_ptr(old);
+	if (text) {
+		copy = strdup(text);
+		if (!copy)
+			return -ENOMEM;
+	}
+	n = o->tree ? keys_of_row(o, row, had) : 0;
+	v->text = copy;
+	if (o->tree && reindex(o, had, n, has, keys_of_row(o, row, has)) < 0) {
+		v->text = old;
 		free(copy);
 		return -ENOMEM;
 	}
-	if (old_key)
-		index_del(o->tree, old_key, o);
+	free(old);
 	return 0;
 }
 

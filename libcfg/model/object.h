@@ -105,7 +105,8 @@ struct users {
 };
 /* Objects one of whose ATTR_REF or ATTR_REFS names the object (kind, name). */
 struct users tree_users(const struct tree *t, enum kind kind, const char *name);
-/* Resource keys: "device:/dev/vdb", "address:tcp:192.0.2.1:4420", "uuid:…", "nguid:…". */
+/* Resource keys: "device:/dev/vdb", "address:tcp:192.0.2.1:4420", "uuid:…", "nguid:…". An address is in one form however it was written
+ * ("address:tcp:[2001:db8::1]:4420"); that a wildcard is in the way of others on its service is not in the key. */
 struct users tree_key_owners(const struct tree *t, const char *key);
 /* The keys of one object as it is now; caller frees with strv_free(). */
 int object_keys(const struct object *o, char ***ret);

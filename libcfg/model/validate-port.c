@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "model/address.h"
+#include "model/keys.h"
 #include "model/validate-private.h"
 
 static bool is_ip(const struct object *o)
@@ -80,19 +81,21 @@ static bool clashes(const struct object *o, const struct object *other)
 	return ip_parse(a, &x) && ip_parse(b, &y) && ip_clashes(&x, &y);
 }
 
-/* The kernel takes any number of ports with one address and refuses to open the second; two that are kept would never both work. */
+/* The kernel takes any number of ports with one address and refuses to open the second; two that are kept would never both work. Those
+ * of one service are looked through, since a wildcard is in the way of all. */
 static void check_address_unique(struct check *c)
 {
+	const char *traddr = object_get(c->o, "traddr"), *trsvcid = object_get(c->o, "trsvcid");
 	_cleanup_strv_ char **keys = NULL;
 	struct users u;
+	struct key k;
 
-	/* The transport "loop" has no address, whatever stands there; of "pci" nothing is known. */
-	if ((!is_ip(c->o) && !is_word(c->o, "trtype", "fc")) || object_keys(c->o, &keys) < 0 || !keys)
+	if (!traddr || object_keys(c->o, &keys) < 0 || !keys)
 		return;
-	u = tree_key_owners(c->t, keys[0]);
+	u = tree_key_owners(c->t, is_ip(c->o) ? key_of_service(&k, object_get(c->o, "trtype"), trsvcid) : keys[0]);
 	for (size_t i = 0; i < u.n; i++)
 		if (u.items[i] != c->o && clashes(c->o, u.items[i])) {
-			wrong(c, "traddr", "%s clashes with that of ports/%s (%s)", object_get(c->o, "traddr"), u.items[i]->name,
+			wrong(c, "traddr", "%s clashes with that of ports/%s (%s)", traddr, u.items[i]->name,
 			      object_get(u.items[i], "traddr"));
 			return;
 		}

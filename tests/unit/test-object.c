@@ -338,8 +338,14 @@ static void test_users(void **state)
 	assert_users(t, KIND_SUBSYSTEM, S2, 1, p);
 }
 
+static void assert_owners(const struct tree *t, const char *key, size_t n)
+{
+	assert_int_equal(tree_key_owners(t, key).n, n);
+}
+
 static void test_keys(void **state)
 {
+	_cleanup_strv_ char **keys = NULL;
 	_cleanup_(tree_freep) struct tree *t = tree_new();
 	struct object *a = add(t, "backends/a"), *b = add(t, "backends/b"), *p = add(t, "ports/1"), *q = add(t, "ports/2");
 	struct object *s = add(t, "subsystems/" S1);
@@ -354,22 +360,38 @@ static void test_keys(void **state)
 	u = tree_key_owners(t, "device:/dev/vdb");
 	assert_int_equal(u.n, 1);
 	assert_ptr_equal(u.items[0], a);
+	/* An address is one when all three parts are there. */
 	set(p, "trtype", "tcp");
-	assert_int_equal(tree_key_owners(t, "address:tcp:").n, 0);
-	set(p, "traddr", "192.0.2.1");
-	assert_int_equal(tree_key_owners(t, "address:tcp:").n, 1);
+	set(p, "traddr", "2001:DB8::0:1");
+	assert_owners(t, "@service:tcp:4420", 0);
 	set(p, "trsvcid", "4420");
-	assert_int_equal(tree_key_owners(t, "address:tcp:").n, 0);
-	assert_int_equal(tree_key_owners(t, "address:tcp:4420").n, 1);
+	assert_owners(t, "address:tcp:[2001:db8::1]:4420", 1);
+	assert_owners(t, "@service:tcp:4420", 1);
 	set(q, "traddr", "192.0.2.2");
 	set(q, "trsvcid", "4420");
 	set(q, "trtype", "tcp");
-	assert_int_equal(tree_key_owners(t, "address:tcp:4420").n, 2);
+	assert_owners(t, "address:tcp:192.0.2.2:4420", 1);
+	assert_owners(t, "@service:tcp:4420", 2);
+	set(q, "traddr", "2001:db8::1");
+	assert_owners(t, "address:tcp:192.0.2.2:4420", 0);
+	assert_owners(t, "address:tcp:[2001:db8::1]:4420", 2);
 	set(q, "trtype", "rdma");
-	assert_int_equal(tree_key_owners(t, "address:tcp:4420").n, 1);
-	assert_int_equal(tree_key_owners(t, "address:rdma:4420").n, 1);
+	assert_owners(t, "address:tcp:[2001:db8::1]:4420", 1);
+	assert_owners(t, "address:rdma:[2001:db8::1]:4420", 1);
+	assert_owners(t, "@service:rdma:4420", 1);
+	/* What is told of an object is what others must not have; the rest is the index's own. */
+	assert_int_equal(object_keys(q, &keys), 0);
+	assert_int_equal(strv_len(keys), 1);
+	assert_string_equal(keys[0], "address:rdma:[2001:db8::1]:4420");
+	set(q, "trtype", "loop");
+	assert_owners(t, "@service:rdma:4420", 0);
+	set(q, "trtype", "fc");
+	assert_owners(t, "address:fc:2001:db8::1", 1);
 	object_remove(p);
-	assert_int_equal(tree_key_owners(t, "address:tcp:4420").n, 0);
+	object_remove(q);
+	assert_owners(t, "address:tcp:[2001:db8::1]:4420", 0);
+	assert_owners(t, "@service:tcp:4420", 0);
+	assert_owners(t, "address:fc:2001:db8::1", 0);
 }
 
 /* A path longer than a key on the stack is still found by the same key. */

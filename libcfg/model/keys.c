@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be one object's alone, or is looked up backwards, as strings. The index itself is object.c's. */
+#include "model/keys.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+#include "model/address.h"
+
+/* Values that must be one object's alone. */
+static const struct keyed {
+	enum kind kind;
+	const char *attr;
+	const char *what;
+} keyed[] = {
+	{ KIND_BACKEND, "device", "device" },
+	{ KIND_BACKEND, "path", "device" },
+	{ KIND_BACKEND, "uuid", "uuid" },
+	{ KIND_BACKEND, "nguid", "nguid" },
+	{ KIND_SUBSYSTEM, "passthru_path", "device" },
+};
+
+const char *key_of_reference(struct key *k, enum kind kind, const char *name)
+{
+	snprintf(k->text, sizeof(k->text), "@%s/%s", kind_info(kind)->collection, name);
+	return k->text;
+}
+
+const char *key_of_service(struct key *k, const char *trtype, const char *trsvcid)
+{
+	snprintf(k->text, sizeof(k->text), "@service:%s:%s", trtype, trsvcid);
+	return k->text;
+}
+
+static bool is_address(const struct object *o, const struct attr_row *row)
+{
+	return o->kind == KIND_PORT &&
+	       (streq(row->name, "trtype") || streq(row->name, "traddr") || streq(row->name, "trsvcid"));
+}
+
+/* An IP address in one form only, however it was written. Whether a wildcard clashes is for validation to say, by the service. The
+ * transport "loop" has no address, whatever stands there; of "pci" nothing is known. */
+static size_t keys_of_address(const struct object *o, struct key k[KEYS_MAX])
+{
+	const char *trtype = object_get(o, "trtype"), *traddr = object_get(o, "traddr"), *trsvcid = object_get(o, "trsvcid");
+	char text[IP_TEXT_MAX];
+	struct ip_address ip;
+
+	if (!trtype || !traddr)
+		return 0;
+	if (streq(trtype, "fc")) {
+		snprintf(k[0].text, sizeof(k[0].text), "address:fc:%s", traddr);
+		return 1;
+	}
+	if ((!streq(trtype, "tcp") && !streq(trtype, "rdma")) || !trsvcid)
+		return 0;
+	snprintf(k[0].text, sizeof(k[0].text), "address:%s:%s:%s", trtype,
+		 ip_parse(traddr, &ip) ? ip_to_text(&ip, text) : traddr, trsvcid);
+	key_of_service(&k[1], trtype, trsvcid);
+	return 2;
+}
+
+size_t keys_of_row(const struct object *o, const struct attr_row *row, struct key k[KEYS_MAX])
+{
+	const char *value = object_get_row(o, row);
+
+	if (is_address(o, row))
+		return keys_of_address(o, k);
+	if (!value)
+		return 0;
+	if (row->type == ATTR_REF) {
+		key_of_reference(&k[0], row->ref, value);
+		return 1;
+	}
+	for (const struct keyed *d = keyed; d < keyed + ARRAY_SIZE(keyed); d++)
+		if (d->kind == o->kind && streq(d->attr, row->name)) {
+			snprintf(k[0].text, sizeof(k[0].text), "%s:%s", d->what, value);
+			return 1;
+		}
+	return 0;
+}
+
+bool keys_are_of(const struct object *o, const struct attr_row *row)
+{
+	return !attr_is_list(row) && (!is_address(o, row) || streq(row->name, "traddr"));
+}
+
+int object_keys(const struct object *o, char ***ret)
+{
+	_cleanup_strv_ char **keys = NULL;
+	struct key k[KEYS_MAX];
+
+	*ret = NULL;
+	attr_foreach(row, o->kind) {
+		size_t n = keys_are_of(o, row) ? keys_of_row(o, row, k) : 0;
+
+		for (size_t i = 0; i < n; i++)
+			if (*k[i].text != '@' && strv_append(&keys, k[i].text) < 0)
+				return -ENOMEM;
+	}
+	*ret = steal_ptr(keys);
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_KEYS_H
+#define CFG_KEYS_H
+
+/* The strings under which the tree's index finds an object: "@COLLECTION/NAME" for whom it refers to, "@service:TRTYPE:TRSVCID" for a
+ * port that listens there on whatever address, and what object_keys() tells. */
+
+#include "model/object.h"
+
+/* Keys are put together on the stack, so that a lookup or a removal cannot fail. Longer than any value that the kernel or a row
+ * takes; a longer one would be cut, the same way each time. */
+struct key {
+	char text[4352];
+};
+#define KEYS_MAX 2
+
+const char *key_of_reference(struct key *k, enum kind kind, const char *name);
+const char *key_of_service(struct key *k, const char *trtype, const char *trsvcid);
+/* What the value of a row, as the object is now, is found under. Not for ATTR_REFS. Several rows may stand for the same keys. */
+size_t keys_of_row(const struct object *o, const struct attr_row *row, struct key k[KEYS_MAX]);
+/* Of rows that stand for the same keys, one. */
+bool keys_are_of(const struct object *o, const struct attr_row *row);
+
+#endif

@@ -25,6 +25,38 @@ bool is_word(const struct object *o, const char *attr, const char *word)
 
 /* ---- every object ---- */
 
+static void check_name(struct check *c)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *name = NULL;
+
+	if (kind_info(c->o->kind)->singleton || name_parse(c->o->kind, c->o->name, &name, &err) >= 0)
+		return;
+	cfg_error_at(&err, c->path, NULL, NULL);
+	cfg_errors_take(c->errs, &err);
+}
+
+/* Documents and edits bring what rows take. What was taken over from a kernel may be anything, and what no document may hold would be
+ * lost with all else when the daemon reads it at its next start. */
+static void check_values(struct check *c)
+{
+	attr_foreach(row, c->o->kind) {
+		const char *value = attr_is_list(row) || !attr_is_settable(row) ? NULL : object_get_row(c->o, row);
+		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+		_cleanup_free_ char *canonical = NULL;
+
+		/* A secret that stood in the document has its file only when all is found right. */
+		if (!value || (attr_is_secret(row) && strncmp(value, "inline:", 7) == 0))
+			continue;
+		if (attr_parse(row, value, &canonical, &err) < 0) {
+			cfg_error_at(&err, c->path, row->name, NULL);
+			cfg_errors_take(c->errs, &err);
+		} else if (!streq(canonical, value)) {
+			wrong(c, row->name, "is %s, which should be %s", value, canonical);
+		}
+	}
+}
+
 static void check_required(struct check *c)
 {
 	attr_foreach(row, c->o->kind)
@@ -216,6 +248,8 @@ static void check_object(const struct tree *t, const struct object *o, struct cf
 		cfg_errors_add(errs, ENOMEM, NULL, NULL, NULL, "out of memory");
 		return;
 	}
+	check_name(&c);
+	check_values(&c);
 	check_required(&c);
 	check_references(&c);
 	switch (o->kind) {

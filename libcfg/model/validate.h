@@ -3,7 +3,8 @@
 #define CFG_VALIDATE_H
 
 /*
- * Rules that need more than one attribute or object: dangling names, required attributes, the same device, address, uuid or nsid
+ * What a tree must be so that it can be kept and given to a kernel: names and values that a document may hold; and the rules that need
+ * more than one attribute or object: dangling names, required attributes, the same device, address, uuid or nsid
  * twice, allow_any_host together with allowed_hosts, what a backend type or transport does not have, addresses that do not fit
  * their family, TLS on transports without it.
  */

@@ -196,6 +196,36 @@ static void test_what_is_fixed(void **state)
 			    "is block and stays so; delete the backend, or make another one under another name");
 }
 
+/* A kernel takes names and values that no document may hold; such a tree could be written and never be read again. */
+static void test_what_could_not_be_read_back(void **state)
+{
+	static const struct {
+		const char *path, *attr, *value, *expected;
+	} strange[] = {
+		{ "subsystems/testnqn", "model", "x", "subsystems/testnqn: \"testnqn\" is no NQN" },
+		{ "ports/01", "trtype", "loop", "ports/01: \"01\" is no port id: write 1" },
+		{ "ports/1", "trtype", "quic", "ports/1: trtype: must be one of" },
+		{ "subsystems/" S1, "model", "a\tb", "subsystems/" S1 ": model: must be printable ASCII" },
+		{ "subsystems/" S1, "ieee_oui", "0x1", "subsystems/" S1 ": ieee_oui: is 0x1, which should be 0x000001" },
+		{ "hosts/" H1, "dhchap_key", "set", "hosts/" H1 ": dhchap_key: must be file:NAME" },
+		{ "hosts/" H1, "dhchap_key", "inline:0", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(strange); i++) {
+		_cleanup_(tree_freep) struct tree *t = tree_new();
+		_cleanup_errors_ struct cfg_errors errs = { 0 };
+		_cleanup_free_ char *said = NULL;
+		int r;
+
+		set(t, strange[i].path, strange[i].attr, strange[i].value);
+		r = validate_tree(t, &errs);
+		said = errors_to_text(&errs);
+		assert_int_equal(r, strange[i].expected ? -EINVAL : 0);
+		if (strange[i].expected && strncmp(said, strange[i].expected, strlen(strange[i].expected)) != 0)
+			fail_msg("%s %s=%s says %s", strange[i].path, strange[i].attr, strange[i].value, said);
+	}
+}
+
 /* A namespace in a subsystem that passes commands through. */
 static void test_a_child_may_be_what_is_wrong(void **state)
 {
@@ -391,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_namespaces_have_an_end),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_what_is_fixed),
+		cmocka_unit_test(test_what_could_not_be_read_back),
 		cmocka_unit_test(test_a_child_may_be_what_is_wrong),
 		cmocka_unit_test(test_changes_are_judged_as_the_whole),
 		cmocka_unit_test(test_cost_of_a_change),

@@ -24,7 +24,7 @@ function name_of(line,   name) {
 		sub(/.*# *[Ss][Kk][Ii][Pp] */, "", reason)
 		skipped++
 		planned++
-		print label ": " reason >skips
+		print label ": " reason >>skips
 	}
 	next
 }
@@ -38,7 +38,7 @@ function name_of(line,   name) {
 		sub(/^ */, "", reason)
 		sub(/ *$/, "", name)
 		skipped++
-		print label ": " (name != "" && reason != "" ? name " (" reason ")" : name reason) >skips
+		print label ": " (name != "" && reason != "" ? name " (" reason ")" : name reason) >>skips
 	} else if (/^ok/) {
 		passed++
 	} else {

@@ -114,6 +114,13 @@ int debts_update(struct manager *m);
 struct debts_watch *debts_watch_free(struct debts_watch *w);
 void debts_retry(struct manager *m);
 
+/* marks.c: namespaces that have lost a reference in the kernel, or may have: kernel-abi 2.5. */
+bool marks_has(const struct manager *m, const char *path);
+/* Notes what the step will leave behind; in the ledger when this returns 0. */
+int marks_before(struct manager *m, const struct step *s, struct cfg_error *err);
+/* The step was done: a removed namespace has no past any more. */
+void marks_after(struct manager *m, const struct step *s);
+
 /* adopt.c: what is in the kernel and not ours, as changes to the model; paths NULL: all of it. */
 int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, struct cfg_errors *errs);
 

@@ -54,6 +54,13 @@ static int recall_secrets(struct txn *t)
 	return 0;
 }
 
+static bool marked(void *userdata, const char *path)
+{
+	struct txn *t = userdata;
+
+	return marks_has(t->m, path);
+}
+
 /* Which secret the kernel holds is not known where this transaction was to change it. */
 static bool secret_known(void *userdata, const char *object, const char *attr, const char *reference)
 {
@@ -124,7 +131,9 @@ static void on_back_finished(void *userdata)
 
 static int on_back_starting(void *userdata, const struct step *s, struct cfg_error *err)
 {
-	return 0;
+	struct txn *t = userdata;
+
+	return marks_before(t->m, s, err);
 }
 
 static void on_back_ended(void *userdata, const struct step *s, const struct work_result *result)
@@ -132,8 +141,10 @@ static void on_back_ended(void *userdata, const struct step *s, const struct wor
 	struct txn *t = userdata;
 	_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
 
-	if (!result->error)
+	if (!result->error) {
+		marks_after(t->m, s);
 		return;
+	}
 	step_error(t, s, result, &e);
 	cfg_error_wrap(&e, "on the way back: %s", s->summary);
 	report_error(t, &e);
@@ -152,6 +163,7 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 	struct nvmet_facts facts = {
 		.leaks = t->m->leaks,
 		.release = t->m->release,
+		.marked = marked,
 		.secret_known = secret_known,
 		.userdata = t,
 	};

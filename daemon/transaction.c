@@ -469,7 +469,7 @@ static bool fact_marked(void *userdata, const char *path)
 {
 	struct txn *t = userdata;
 
-	return t->m->ledger_new || ledger_marked(t->m->ledger, path);
+	return marks_has(t->m, path);
 }
 
 /* Ours is what is wanted, and what the ledger knows; of an edge it is enough that it is in the wanted list. */
@@ -649,48 +649,13 @@ static size_t weigh_effects(struct txn *t)
 
 /* ---- run ---- */
 
-static bool is_namespace(const char *path)
-{
-	return strncmp(path, "nvmet/subsystems/", 17) == 0 && strstr(path, "/namespaces/");
-}
-
-/* Whether the step leaves a namespace that hosts may have addressed while it was disabled: see nvmet_facts.marked. */
-static bool step_marks(const struct step *s)
-{
-	bool made = false, disabled = false, removed = false;
-
-	for (size_t i = 0; i < s->ops.n; i++) {
-		const struct op *op = &s->ops.items[i];
-
-		if (!is_namespace(op->path))
-			continue;
-		made |= op->verb == OP_MKDIR && s->phase == PHASE_SWITCH;
-		disabled |= op->verb == OP_WRITE && op->attr && streq(op->attr, "enable") && streq_ptr(op->value, "0");
-		removed |= op->verb == OP_RMDIR;
-	}
-	return (made || disabled) && !removed;
-}
-
-static bool step_removes_namespace(const struct step *s)
-{
-	for (size_t i = 0; i < s->ops.n; i++)
-		if (s->ops.items[i].verb == OP_RMDIR && is_namespace(s->ops.items[i].path))
-			return true;
-	return false;
-}
-
 static void release_element(struct txn *t, const char *element);
 
 static int on_step_starting(void *userdata, const struct step *s, struct cfg_error *err)
 {
 	struct txn *t = userdata;
-	_cleanup_strbuf_ struct strbuf line = { 0 };
 
-	if (!step_marks(s) || ledger_marked(t->m->ledger, s->object))
-		return 0;
-	if (ledger_mark(t->m->ledger, s->object, true, &line) < 0)
-		return cfg_error_oom(err);
-	return manager_ledger_write(t->m, &line, err);
+	return marks_before(t->m, s, err);
 }
 
 static void note_links(struct txn *t, const struct step *s)
@@ -745,9 +710,7 @@ static void pay(struct txn *t, const struct step *s)
 
 	if (ledger_paid(t->m->ledger, s->object, &line) >= 0)
 		manager_ledger_write(t->m, &line, NULL);
-	if (step_removes_namespace(s) && ledger_marked(t->m->ledger, s->object) &&
-	    ledger_mark(t->m->ledger, s->object, false, &line) >= 0)
-		manager_ledger_write(t->m, &line, NULL);
+	marks_after(t->m, s);
 }
 
 static void on_step_ended(void *userdata, const struct step *s, const struct work_result *result)

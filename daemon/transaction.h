@@ -6,6 +6,8 @@
 
 #include "daemon/manager-private.h"
 
+#define LISTED_MAX 1000		/* deletions and effects named one by one in a report */
+
 struct txn {
 	struct manager *m;
 	struct txn *prev, *next;
@@ -53,9 +55,32 @@ void txn_go(struct txn *t);
 int txn_cancel(struct txn *t, struct cfg_error *err);
 /* Ends it: state, outcome, report, claims, callbacks. */
 void txn_end(struct txn *t, enum job_state state, enum outcome outcome);
+/* Ends one that has not reached the kernel; err NULL: with the errors that it has. */
+void txn_fail(struct txn *t, struct cfg_error *err);
 void txn_set_state(struct txn *t, enum job_state state);
+/* Forgets what one attempt at preparing leaves behind. */
+void txn_reset(struct txn *t);
+
+/* prepare.c */
+/* Changes, scope and target, and the claims that go with them (caller frees). Negative with at least one error in t->errors. */
+int txn_prepare(struct txn *t, char ***ret_claims);
+void txn_count_changes(struct txn *t);
+
+/* effects.c */
+/* Edges whose use has to be known before effects can be weighed. */
+int txn_collect_edges(struct txn *t);
+/* Returns the number of steps that lack consent; without anyone to ask these are left out of the run. */
+size_t txn_weigh_effects(struct txn *t);
+
+/* execute.c */
+int txn_init_run(struct txn *t);
+/* Goes on from here by itself, to the end. */
+void txn_execute(struct txn *t);
 /* What the step's failure means, with object and attribute. */
 void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err);
+
+/* cache.c */
+void txn_update_cache(struct txn *t);
 
 /* rollback.c */
 /* Takes back what was done before the commit (with each: only what failed), then calls txn_rolled_back(). */

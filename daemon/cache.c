@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache of the kernel's state after a transaction: what was done is known, so it follows without another reading. */
+#include "daemon/transaction.h"
+
+#include "base/text.h"
+#include "kernel/element.h"
+
+static void cache_edge(struct tree *cache, const struct tree *target, const struct element *e)
+{
+	struct object *o = tree_find(cache, e->object);
+	const struct object *wanted = tree_find(target, e->object);
+	_cleanup_strv_ char **list = NULL;
+
+	if (!o)
+		return;
+	list = strv_copy(object_get_list(o, e->edge));
+	if (!wanted || !strv_contains(object_get_list(wanted, e->edge), e->name))
+		strv_remove(list, e->name);
+	else if (!strv_contains(list, e->name) && strv_append(&list, e->name) < 0)
+		return;
+	object_set_list(o, e->edge, list);
+}
+
+static void cache_object(struct tree *cache, const struct tree *target, const char *path)
+{
+	const struct object *wanted = tree_find(target, path);
+	struct object *o = tree_find(cache, path);
+
+	if (!wanted) {
+		if (o)
+			object_remove(o);
+		return;
+	}
+	if (!o && tree_add(cache, path, &o) < 0)
+		return;
+	attr_foreach(row, wanted->kind)
+		if (!attr_is_list(row) && object_get_row(wanted, row))
+			object_set(o, row, object_get_row(wanted, row));
+}
+
+/* What was done is known: the cache of the kernel's state follows without another reading. */
+void txn_update_cache(struct txn *t)
+{
+	for (char **e = t->scope.elements; e && *e; e++) {
+		_cleanup_element_ struct element element = { 0 };
+
+		if (map_get(t->m->failed, *e) || strv_contains(t->owed, *e) || element_parse(*e, &element) < 0)
+			continue;
+		if (element.edge)
+			cache_edge(t->m->actual, t->target, &element);
+		else
+			cache_object(t->m->actual, t->target, *e);
+	}
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What hosts would notice of a plan, and whether whoever asked for it has consented to that. */
+#include "daemon/transaction.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+
+/* Edges whose use matters: those that some step disturbs, and those that are linked now (to know who was there before). */
+int txn_collect_edges(struct txn *t)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
+
+		for (char **e = s->affects; r >= 0 && s->effect != EFFECT_NONE && e && *e; e++)
+			r = strv_append(&t->edges, *e);
+		for (char **g = s->gives; r >= 0 && g && *g; g++)
+			if (strstr(*g, "/subsystems/") && strncmp(*g, "+ports/", 7) == 0)
+				r = strv_append(&t->edges, *g + 1);
+	}
+	strv_sort_unique(t->edges);
+	return r;
+}
+
+static bool consented(const struct consent *c, const char *object)
+{
+	if (c->all)
+		return true;
+	for (char **p = c->paths; p && *p; p++) {
+		size_t n = strlen(*p);
+
+		if (strncmp(object, *p, n) == 0 && (object[n] == 0 || object[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static bool step_in_use(const struct txn *t, const struct step *s)
+{
+	if (s->always)
+		return true;
+	for (char **e = s->affects; e && *e; e++)
+		if (connections_in_use(t->m->connections, *e))
+			return true;
+	return false;
+}
+
+static void effects_add(struct txn *t, const struct step *s, bool in_use, bool ok)
+{
+	struct json_object *o, *list;
+
+	if (!t->effects)
+		t->effects = json_object_new_array();
+	if (json_object_array_length(t->effects) >= LISTED_MAX)
+		return;
+	o = json_object_new_object();
+	list = json_object_new_array();
+	json_object_object_add(o, "effect", json_object_new_string(effect_to_str(s->effect)));
+	json_object_object_add(o, "object", json_object_new_string(s->object));
+	json_object_object_add(o, "what", json_object_new_string(s->summary));
+	for (char **e = s->affects; e && *e; e++)
+		json_object_array_add(list, json_object_new_string(*e));
+	json_object_object_add(o, "affects", list);
+	json_object_object_add(o, "in_use", json_object_new_boolean(in_use));
+	json_object_object_add(o, "consented", json_object_new_boolean(ok));
+	json_object_array_add(t->effects, o);
+}
+
+size_t txn_weigh_effects(struct txn *t)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
+		bool destroys = s->effect >= EFFECT_IDENTITY;
+		bool in_use, ok;
+
+		if (s->effect == EFFECT_NONE)
+			continue;
+		in_use = step_in_use(t, s);
+		if (destroys)
+			ok = consented(&t->request.destroy, s->object) &&
+			     (!in_use || consented(&t->request.disrupt, s->object) ||
+			      consented(&t->request.destroy, s->object));
+		else
+			ok = !in_use || consented(&t->request.disrupt, s->object);
+		effects_add(t, s, in_use, ok);
+		if (ok)
+			continue;
+		missing++;
+		if (t->unattended) {
+			run_block(&t->run, i);
+			continue;
+		}
+		cfg_errors_add(&t->errors, ECONNABORTED, s->object, NULL, NULL, "%s: %s%s; needs --%s", s->summary,
+			       effect_to_str(s->effect), in_use ? ", and hosts are connected" : "",
+			       destroys ? "destroy" : "disrupt");
+	}
+	return missing;
+}

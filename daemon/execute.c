@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A transaction's plan in the kernel: ledger, build and switch, commit, remove. What fails before the commit goes to rollback.c, what
+ * fails after it is a debt. Claims are given back as soon as nothing that is still to come needs them.
+ */
+#include "daemon/transaction.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+#include "kernel/element.h"
+
+static void release_element(struct txn *t, const char *element);
+
+static int on_step_starting(void *userdata, const struct step *s, struct cfg_error *err)
+{
+	struct txn *t = userdata;
+
+	return marks_before(t->m, s, err);
+}
+
+static void txn_progress(struct txn *t, const struct run *run)
+{
+	const struct step *current = run_current(run);
+	char *text = current ? strf("%s: %s", current->object, current->summary) : strdup("");
+
+	if (text) {
+		free(t->job.step);
+		t->job.step = text;
+	}
+	t->job.steps_done = t->run.done;
+	if (t->m->observer.job_changed)
+		t->m->observer.job_changed(t->m->observer.userdata, &t->job);
+}
+
+static void note_links(struct txn *t, const struct step *s)
+{
+	for (char **g = s->gives; g && *g; g++) {
+		if (strncmp(*g + 1, "ports/", 6) != 0 || !strstr(*g, "/subsystems/"))
+			continue;
+		if (**g == '+')
+			connections_linked(t->m->connections, *g + 1);
+		else if (**g == '-')
+			connections_unlinked(t->m->connections, *g + 1);
+	}
+}
+
+static void note_files(struct txn *t, const struct step *s, const struct work_result *result)
+{
+	for (size_t i = 0; i < result->done && i < s->ops.n; i++)
+		if (s->ops.items[i].verb == OP_CREATE_FILE && result->data && streq_ptr(result->data[i], "created"))
+			strv_append(&t->made_files, s->ops.items[i].path);
+}
+
+void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err)
+{
+	const struct op *op = result->done < s->ops.n ? &s->ops.items[result->done] : NULL;
+
+	if (result->died)
+		cfg_error_set_at(err, EOWNERDEAD, s->object, op ? op->attr : NULL,
+				 "the worker process died while it was at: %s", s->summary);
+	else if (result->message)
+		cfg_error_set_at(err, result->error, op && op->object ? op->object : s->object, op ? op->attr : NULL,
+				 "%s", result->message);
+	else if (op)
+		nvmet_explain(op, result->error, t->m->wanted, err);
+	else
+		cfg_error_set_at(err, result->error, s->object, NULL, "%s: %s", s->summary, strerror(result->error));
+	cfg_error_at(err, s->object, NULL, NULL);
+}
+
+static void owe(struct txn *t, const char *element, const char *reason)
+{
+	_cleanup_strbuf_ struct strbuf line = { 0 };
+
+	if (ledger_owe(t->m->ledger, element, reason, &line) >= 0)
+		manager_ledger_write(t->m, &line, NULL);
+	if (!strv_contains(t->owed, element))
+		strv_append(&t->owed, element);
+}
+
+static void pay(struct txn *t, const struct step *s)
+{
+	_cleanup_strbuf_ struct strbuf line = { 0 };
+
+	if (ledger_paid(t->m->ledger, s->object, &line) >= 0)
+		manager_ledger_write(t->m, &line, NULL);
+	marks_after(t->m, s);
+}
+
+static void on_step_ended(void *userdata, const struct step *s, const struct work_result *result)
+{
+	struct txn *t = userdata;
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *text = NULL;
+
+	note_files(t, s, result);
+	if (!result->error) {
+		note_links(t, s);
+		pay(t, s);
+		manager_clear_failed(t->m, s->object);
+		/* After the commit nothing is taken back: what is done is free for others. */
+		if (t->committed)
+			release_element(t, s->object);
+		txn_progress(t, &t->run);
+		return;
+	}
+	step_error(t, s, result, &err);
+	if (t->committed || s->moved_forward) {
+		owe(t, s->object, err.msg);
+		if (t->committed)
+			return;
+	}
+	if (t->each) {
+		text = cfg_error_text(&err);
+		manager_set_failed(t->m, s->object, text ? text : "out of memory");
+	}
+	if (t->errors.n && t->cancelled)
+		return;
+	report_error(t, &err);
+}
+
+static void on_run_finished(void *userdata);
+
+static const struct run_callbacks run_callbacks = {
+	.starting = on_step_starting,
+	.ended = on_step_ended,
+	.finished = on_run_finished,
+};
+
+int txn_init_run(struct txn *t)
+{
+	return run_init(&t->run, t->m->pool, &t->plan, t->each, &run_callbacks, t);
+}
+
+/* From here on the kernel may hold what nobody wants yet: that has to be in the ledger first. */
+static int write_ledger(struct txn *t, struct cfg_error *err)
+{
+	_cleanup_strbuf_ struct strbuf line = { 0 };
+	_cleanup_strv_ char **elements = NULL;
+
+	for (size_t i = 0; i < t->plan.n; i++)
+		if (*t->plan.steps[i]->object && strv_append(&elements, t->plan.steps[i]->object) < 0)
+			return cfg_error_oom(err);
+	strv_sort_unique(elements);
+	if (ledger_begin(t->m->ledger, t->job.id, elements, &line) < 0)
+		return cfg_error_oom(err);
+	return manager_ledger_write(t->m, &line, err);
+}
+
+void txn_execute(struct txn *t)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+	if (t->plan.n && write_ledger(t, &err) < 0) {
+		txn_fail(t, &err);
+		return;
+	}
+	txn_set_state(t, JOB_RUNNING);
+	run_start(&t->run, 1u << PHASE_BUILD | 1u << PHASE_SWITCH);
+}
+
+/* ---- commit ---- */
+
+static void on_commit(void *userdata, uint64_t generation, const struct cfg_error *err);
+
+static void txn_commit(struct txn *t)
+{
+	if (!t->changes.n) {
+		on_commit(t, t->m->generation, NULL);
+		return;
+	}
+	txn_set_state(t, JOB_COMMITTING);
+	if (committer_commit(t->m->committer, t->request.act, &t->changes, on_commit, t) < 0) {
+		cfg_errors_add(&t->errors, ENOMEM, NULL, NULL, NULL, "out of memory");
+		txn_roll_back(t);
+	}
+}
+
+/* A removal needs its element, what that is part of, and of an edge also the other end. */
+static int add_needed(struct map *needed, struct txn *t, const char *element)
+{
+	_cleanup_free_ char *path = strdup(element);
+	_cleanup_element_ struct element e = { 0 };
+
+	if (!path || map_put(needed, element, t) < 0)
+		return -ENOMEM;
+	if (element_parse(element, &e) >= 0 && e.edge)
+		return map_put(needed, e.far, t) < 0 || map_put(needed, e.object, t) < 0 ? -ENOMEM : 0;
+	for (char *parent = path_parent(path); parent && *parent; parent = path_parent(path)) {
+		free(path);
+		path = parent;
+		if (map_put(needed, path, t) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Resources stay claimed to the end: the kernel holds a device until the last removal is done. */
+static bool is_resource(const char *key)
+{
+	return strchr(key, ':') && (!strchr(key, '/') || strchr(key, ':') < strchr(key, '/'));
+}
+
+/* Nothing is taken back after the commit, so what no removal still needs is free for others. */
+static void release_finished(struct txn *t)
+{
+	_cleanup_(map_freep) struct map *needed = map_new();
+	bool any = false;
+
+	for (size_t i = 0; needed && i < t->plan.n; i++) {
+		if (t->plan.steps[i]->phase != PHASE_REMOVE || run_state(&t->run, i) != STEP_WAITING)
+			continue;
+		any = true;
+		if (add_needed(needed, t, t->plan.steps[i]->object) < 0)
+			return;
+	}
+	if (!needed)
+		return;
+	for (size_t i = 0; i < t->claims.n; i++) {
+		const char *key = claims_key(&t->claims, i);
+
+		if (key && !(any && is_resource(key)) && !map_get(needed, *key == '=' ? key + 1 : key))
+			claims_release(&t->claims, key);
+	}
+}
+
+static void release_element(struct txn *t, const char *element)
+{
+	_cleanup_free_ char *existence = strf("=%s", element);
+
+	claims_release(&t->claims, element);
+	if (existence)
+		claims_release(&t->claims, existence);
+	manager_wake(t->m);
+}
+
+static void on_commit(void *userdata, uint64_t generation, const struct cfg_error *err)
+{
+	struct txn *t = userdata;
+
+	if (err) {
+		_cleanup_error_ struct cfg_error copy = CFG_ERROR_NULL;
+
+		cfg_error_copy(&copy, err);
+		report_error(t, &copy);
+		txn_roll_back(t);
+		return;
+	}
+	t->committed = true;
+	t->run.isolate = true;
+	t->run.stopping = t->cancelled;
+	release_finished(t);
+	manager_wake(t->m);
+	txn_set_state(t, JOB_REMOVING);
+	run_start(&t->run, 1u << PHASE_REMOVE);
+}
+
+/* ---- remove ---- */
+
+/* Removals that did not happen because another one did not, or because nobody waits for them any more. */
+static void owe_skipped(struct txn *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
+		enum step_state state = run_state(&t->run, i);
+
+		if (s->phase != PHASE_REMOVE || (state != STEP_SKIPPED && state != STEP_WAITING && state != STEP_BLOCKED))
+			continue;
+		owe(t, s->object,
+		    state == STEP_BLOCKED ? "its removal would disturb connected hosts" :
+		    t->cancelled	  ? "the job was abandoned before it was removed" :
+					    "something that must go before it could not be removed");
+	}
+}
+
+static enum outcome outcome_after_commit(struct txn *t)
+{
+	if (t->each && t->errors.n)
+		return OUTCOME_PARTLY;
+	return t->owed ? OUTCOME_OWED : OUTCOME_DONE;
+}
+
+static bool needs_partial_way_back(struct txn *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++)
+		if (run_state(&t->run, i) == STEP_FAILED && t->plan.steps[i]->phase != PHASE_REMOVE &&
+		    !t->plan.steps[i]->moved_forward)
+			return true;
+	return false;
+}
+
+/* What could not be tried because something it needs failed. */
+static void fail_skipped(struct txn *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
+
+		if (s->phase == PHASE_REMOVE || run_state(&t->run, i) != STEP_SKIPPED || map_get(t->m->failed, s->object))
+			continue;
+		manager_set_failed(t->m, s->object, "something that it needs could not be made");
+		cfg_errors_add(&t->errors, ECANCELED, s->object, NULL, NULL, "%s: something that it needs failed",
+			       s->summary);
+	}
+}
+
+static void on_run_finished(void *userdata)
+{
+	struct txn *t = userdata;
+
+	if (t->committed) {
+		owe_skipped(t);
+		txn_end(t, JOB_DONE, outcome_after_commit(t));
+		return;
+	}
+	if (t->cancelled && !t->errors.n)
+		cfg_errors_add(&t->errors, ECANCELED, NULL, NULL, NULL, "was cancelled");
+	if (t->cancelled || (t->run.failed && !t->each)) {
+		txn_roll_back(t);
+		return;
+	}
+	if (t->each && t->run.failed) {
+		fail_skipped(t);
+		if (needs_partial_way_back(t)) {
+			txn_roll_back(t);
+			return;
+		}
+	}
+	txn_commit(t);
+}
+
+void txn_rolled_back(struct txn *t)
+{
+	if (t->each && !t->cancelled && !t->committed) {
+		txn_commit(t);
+		return;
+	}
+	txn_end(t, JOB_FAILED, t->left.n ? OUTCOME_PARTLY : OUTCOME_FAILED);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a transaction would do to the model: its changes, whether they are valid, what they touch, what that has to claim, and how the
+ * kernel should have it. The model is not changed here: changes are applied to look ahead, and taken back at once.
+ */
+#include "daemon/transaction.h"
+
+#include <errno.h>
+
+#include "base/text.h"
+#include "model/validate.h"
+
+static int generate_new(struct changes *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->items[i]->after && object_generate(c->items[i]->after) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int diff_to(struct txn *t, const struct tree *b)
+{
+	int r = changes_diff(t->m->wanted, b, t->request.merge, &t->changes);
+
+	if (r >= 0)
+		r = generate_new(&t->changes);
+	return r < 0 ? cfg_errors_add(&t->errors, -r, NULL, NULL, NULL, "out of memory") : 0;
+}
+
+static int make_changes(struct txn *t)
+{
+	struct manager *m = t->m;
+	_cleanup_(tree_freep) struct tree *empty = NULL;
+
+	switch (t->request.act) {
+	case ACT_CHANGE:
+		return edits_to_changes(m->wanted, &t->request.edits, &t->changes, &t->errors);
+	case ACT_APPLY:
+	case ACT_RESTORE:
+	case ACT_ROLLBACK:
+		return diff_to(t, t->request.document.tree);
+	case ACT_CLEAR:
+		empty = tree_new();
+		return empty ? diff_to(t, empty) : -ENOMEM;
+	case ACT_ADOPT:
+		return adopt_changes(m, t->request.paths, &t->changes, &t->errors);
+	case ACT_RECONCILE:
+	case ACT_START:
+	case ACT_DEBTS:
+	case ACT_MAX:
+		break;
+	}
+	return 0;
+}
+
+static int scope_add_ledger(struct txn *t)
+{
+	_cleanup_free_ const char **unfinished = NULL;
+	_cleanup_free_ struct debt *debts = NULL;
+	size_t n, n_debts;
+	int r;
+
+	r = ledger_unfinished(t->m->ledger, &unfinished, &n);
+	if (r >= 0)
+		r = ledger_debts(t->m->ledger, &debts, &n_debts);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		if (strv_append(&t->scope.elements, unfinished[i]) < 0)
+			return -ENOMEM;
+	for (size_t i = 0; i < n_debts; i++)
+		if (strv_append(&t->scope.elements, debts[i].element) < 0)
+			return -ENOMEM;
+	strv_sort_unique(t->scope.elements);
+	return 0;
+}
+
+static int scope_of_paths(struct txn *t)
+{
+	for (char **p = t->request.paths; p && *p; p++) {
+		_cleanup_scope_ struct scope one = { 0 };
+		_cleanup_path_ struct path parsed = { 0 };
+		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+		int r;
+
+		r = path_parse(*p, &parsed, NULL, &err);
+		if (r >= 0 && !tree_find(t->m->wanted, *p) && !ledger_owns(t->m->ledger, *p))
+			r = cfg_error_set_at(&err, ENOENT, *p, NULL, "there is no such object in the configuration");
+		if (r < 0)
+			return cfg_errors_take(&t->errors, &err);
+		r = nvmet_scope_object(t->m->wanted, *p, &one);
+		for (char **e = one.elements; r >= 0 && e && *e; e++)
+			r = strv_append(&t->scope.elements, *e);
+		for (char **f = one.folders; r >= 0 && f && *f; f++)
+			r = strv_append(&t->scope.folders, *f);
+		if (r < 0)
+			return r;
+	}
+	strv_sort_unique(t->scope.elements);
+	strv_sort_unique(t->scope.folders);
+	return 0;
+}
+
+static int make_scope(struct txn *t)
+{
+	int r;
+
+	switch (t->request.act) {
+	case ACT_DEBTS:
+		t->scope.elements = strv_copy(t->request.paths);
+		return t->scope.elements ? 0 : -ENOMEM;
+	case ACT_RECONCILE:
+		if (t->request.paths)
+			return scope_of_paths(t);
+		/* fall through */
+	case ACT_START:
+		r = nvmet_scope_object(t->m->wanted, NULL, &t->scope);
+		return r < 0 ? r : scope_add_ledger(t);
+	default:
+		return nvmet_scope(t->m->wanted, &t->changes, &t->scope);
+	}
+}
+
+/* A document or change that names the generation it was made from: is what it touches still as it was then? */
+static int check_generation(struct txn *t)
+{
+	struct manager *m = t->m;
+
+	if (!t->request.generation || t->request.generation == m->generation)
+		return 0;
+	if (t->request.generation > m->generation)
+		return cfg_errors_add(&t->errors, ESTALE, NULL, NULL, NULL,
+				      "was made from generation %llu, but this machine is at %llu",
+				      (unsigned long long)t->request.generation, (unsigned long long)m->generation);
+	for (size_t i = 0; i < t->changes.n; i++) {
+		const char *path = t->changes.items[i]->path;
+		uint64_t last = (uint64_t)(uintptr_t)map_get(m->touched, path);
+
+		if (!last)
+			last = m->first_generation;
+		if (last > t->request.generation)
+			cfg_errors_add(&t->errors, ESTALE, path, NULL, NULL,
+				       "has changed since generation %llu (in %llu)",
+				       (unsigned long long)t->request.generation, (unsigned long long)last);
+	}
+	return t->errors.n ? -ESTALE : 0;
+}
+
+/* What needs the tree as it will be: validity, scope, claims, the kernel's terms. */
+static int look_ahead(struct txn *t, char ***ret_claims)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	int r;
+
+	r = changes_apply(t->m->wanted, &t->changes, &err);
+	if (r < 0)
+		return cfg_errors_take(&t->errors, &err);
+	r = validate_changes(t->m->wanted, &t->changes, &t->errors);
+	if (r >= 0)
+		r = make_scope(t);
+	if (r >= 0)
+		r = nvmet_claims(t->m->wanted, &t->changes, &t->scope, ret_claims);
+	if (r >= 0)
+		r = nvmet_lower(t->m->wanted, &t->scope, &t->target, &err);
+	if (r < 0 && cfg_error_is_set(&err))
+		cfg_errors_take(&t->errors, &err);
+	changes_revert(t->m->wanted, &t->changes);
+	return r;
+}
+
+int txn_prepare(struct txn *t, char ***ret_claims)
+{
+	int r;
+
+	txn_reset(t);
+	r = make_changes(t);
+	if (r >= 0)
+		r = check_generation(t);
+	if (r >= 0)
+		r = look_ahead(t, ret_claims);
+	if (r < 0) {
+		if (!t->errors.n)
+			cfg_errors_add(&t->errors, -r, NULL, NULL, NULL, "%s", strerror(-r));
+		places_annotate(t->request.document.places, &t->errors);
+	}
+	return r;
+}
+
+void txn_count_changes(struct txn *t)
+{
+	t->created = t->changed = t->removed = 0;
+	t->deletions = strv_free(t->deletions);
+	for (size_t i = 0; i < t->changes.n; i++) {
+		const struct change *c = t->changes.items[i];
+
+		if (!c->before) {
+			t->created++;
+		} else if (c->after) {
+			t->changed++;
+		} else {
+			t->removed++;
+			if (t->removed <= LISTED_MAX)
+				strv_append(&t->deletions, c->path);
+		}
+	}
+}

@@ -23,6 +23,8 @@ struct nvmetd {
 	struct pool *pool;
 	struct manager *manager;
 	struct bus_service *service;
+	sd_event_source *patience;
+	uint64_t patience_usec;
 	bool stopping;
 };
 
@@ -157,6 +159,34 @@ static void on_started(void *userdata, const struct job *job)
 		   (unsigned long long)json_object_get_uint64(json_object_object_get(job->report, "generation")));
 }
 
+static bool something_is_stuck(struct pool *p)
+{
+	struct pool_busy *busy = NULL;
+	size_t n = 0;
+	bool stuck = false;
+
+	if (pool_busy(p, &busy, &n) < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		stuck |= busy[i].stuck;
+	pool_busy_free(busy, n);
+	return stuck;
+}
+
+/* A device that hangs must not hold up the boot, nor have the service manager end us: what could be restored is. */
+static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct nvmetd *d = userdata;
+
+	if (manager_started(d->manager))
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (something_is_stuck(d->pool)) {
+		sd_notify(false, "READY=1\nSTATUS=Something hangs in the kernel and is not restored yet; see nvmetctl status.");
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	}
+	return sd_event_source_set_time(source, usec + d->patience_usec);
+}
+
 static int watch_signals(struct nvmetd *d)
 {
 	sigset_t set;
@@ -174,11 +204,21 @@ static int watch_signals(struct nvmetd *d)
 
 static void nvmetd_done(struct nvmetd *d)
 {
+	sd_event_source_disable_unref(d->patience);
 	bus_service_free(d->service);
 	manager_free(d->manager);
 	pool_free(d->pool);
 	sd_bus_flush_close_unref(d->bus);
 	sd_event_unref(d->event);
+}
+
+static int start_patience(struct nvmetd *d, const struct pool_settings *ps)
+{
+	int r;
+
+	d->patience_usec = ps->stuck_usec + ps->stuck_usec / 4;
+	r = sd_event_add_time_relative(d->event, &d->patience, CLOCK_MONOTONIC, d->patience_usec, 0, on_patience, d);
+	return r < 0 ? r : sd_event_source_set_enabled(d->patience, SD_EVENT_ON);
 }
 
 static int step(int r, const char *what)
@@ -216,7 +256,7 @@ static int serve(struct nvmetd *d, const struct options *o, const struct setting
 	if (step(manager_new(d->event, d->pool, settings, &paths, &loaded, &observer, &d->manager),
 		 "the configuration cannot be used") < 0 ||
 	    step(bus_service_attach(d->service, d->manager), "the bus name cannot be taken") < 0 ||
-	    step(manager_start(d->manager), "the start failed") < 0)
+	    step(manager_start(d->manager), "the start failed") < 0 || step(start_patience(d, ps), "no timer can be had") < 0)
 		return 1;
 	return sd_event_loop(d->event) == 0 ? 0 : 1;
 }

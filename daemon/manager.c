@@ -455,6 +455,11 @@ int manager_start(struct manager *m)
 	return r;
 }
 
+bool manager_started(const struct manager *m)
+{
+	return m->started;
+}
+
 /* ---- capabilities ---- */
 
 struct capabilities {

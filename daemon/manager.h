@@ -119,6 +119,8 @@ int manager_new(sd_event *e, struct pool *pool, const struct settings *settings,
 struct manager *manager_free(struct manager *m);
 /* Begins ACT_START. */
 int manager_start(struct manager *m);
+/* The start's transaction has ended. */
+bool manager_started(const struct manager *m);
 /* Takes no more requests, lets running transactions end or roll back, folds the journal, then calls done. Exports stay up. */
 int manager_stop(struct manager *m, void (*done)(void *userdata), void *userdata);
 

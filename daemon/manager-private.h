@@ -29,7 +29,7 @@ struct manager {
 	int ledger_fd;
 	bool ledger_new;		/* there was none at start: the past of what is in the kernel is unknown */
 	struct map *failed;		/* element -> reason (owned text), of what is wanted and could not be made */
-	struct differences drift;	/* found by the last whole reading, less what was repaired since */
+	struct differences drift;	/* sorted by element; see drift.c, which is how to look at it */
 	struct cfg_errors shouts;
 
 	struct claims *claims;
@@ -62,7 +62,6 @@ void manager_notify_status(struct manager *m);
 int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err);
 int manager_set_failed(struct manager *m, const char *element, const char *reason);
 void manager_clear_failed(struct manager *m, const char *element);
-void manager_forget_drift(struct manager *m, const struct scope *s);
 void manager_txn_ended(struct manager *m, struct txn *t);
 
 /* scan.c: reads a scope by several workers at once. */
@@ -120,6 +119,13 @@ bool marks_has(const struct manager *m, const char *path);
 int marks_before(struct manager *m, const struct step *s, struct cfg_error *err);
 /* The step was done: a removed namespace has no past any more. */
 void marks_after(struct manager *m, const struct step *s);
+
+/* drift.c */
+const struct differences *drift_known(const struct manager *m);
+bool drift_has(const struct manager *m, const char *element);
+/* What the ended transaction did or found to be right differs no more; what it left, for lack of consent or because it failed, does. */
+struct txn;
+void drift_settle(struct manager *m, const struct txn *t);
 
 /* adopt.c: what is in the kernel and not ours, as changes to the model; paths NULL: all of it. */
 int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, struct cfg_errors *errs);

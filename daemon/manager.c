@@ -103,25 +103,6 @@ int manager_set_failed(struct manager *m, const char *element, const char *reaso
 	return 0;
 }
 
-void manager_forget_drift(struct manager *m, const struct scope *s)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < m->drift.n; i++) {
-		struct difference *d = &m->drift.items[i];
-
-		if (!strv_contains(s->elements, d->element)) {
-			m->drift.items[kept++] = *d;
-			continue;
-		}
-		free(d->element);
-		free(d->attr);
-		free(d->wanted);
-		free(d->actual);
-	}
-	m->drift.n = kept;
-}
-
 void manager_notify_status(struct manager *m)
 {
 	if (m->observer.status_changed)
@@ -252,8 +233,8 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 {
 	request_done_fn done = t->done;
 
-	if (t->job.state == JOB_DONE && !t->request.dry_run && t->job.act != ACT_START)
-		manager_forget_drift(m, &t->scope);
+	if (t->job.state == JOB_DONE && !t->request.dry_run)
+		drift_settle(m, t);
 	keep_by_time(m, t);
 	if (t->job.act == ACT_START) {
 		m->started = true;

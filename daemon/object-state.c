@@ -23,8 +23,5 @@ const char *manager_object_state(const struct manager *m, const char *path, cons
 	*ret_reason = map_get(m->failed, path);
 	if (*ret_reason)
 		return "failed";
-	for (size_t i = 0; i < m->drift.n; i++)
-		if (streq(m->drift.items[i].element, path))
-			return "drift";
-	return "up";
+	return drift_has(m, path) ? "drift" : "up";
 }

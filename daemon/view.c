@@ -115,12 +115,13 @@ static int show_foreign(void *userdata, const struct object *o, const char *path
 
 static void show_states(struct manager *m, struct show *s)
 {
+	const struct differences *drift = drift_known(m);
 	struct map_iter it = { 0 };
 	_cleanup_free_ struct debt *debts = NULL;
 	size_t n = 0;
 
-	for (size_t i = 0; i < m->drift.n; i++) {
-		const struct difference *d = &m->drift.items[i];
+	for (size_t i = 0; i < drift->n; i++) {
+		const struct difference *d = &drift->items[i];
 		_cleanup_free_ char *why = strf("%s is %s, not %s", d->attr ? d->attr : "it", d->actual, d->wanted);
 
 		if (shown(s->below, d->element))
@@ -288,7 +289,7 @@ int manager_status(struct manager *m, struct json_object **ret)
 	json_object_object_add(o, "stuck", stuck_workers(m));
 	json_object_object_add(o, "debts", report_debts(m->ledger, NULL));
 	json_object_object_add(o, "failed", failed_objects(m));
-	json_object_object_add(o, "drift", report_differences(&m->drift));
+	json_object_object_add(o, "drift", report_differences(drift_known(m)));
 	json_object_object_add(o, "foreign", foreign_paths(m));
 	json_object_object_add(o, "shouts", report_errors(&m->shouts));
 	*ret = o;

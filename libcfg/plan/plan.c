@@ -325,7 +325,9 @@ static int renumber(struct plan *p, const size_t *out)
 		for (size_t d = 0; d < steps[i]->n_deps; d++)
 			steps[i]->deps[d] = place[steps[i]->deps[d]];
 	}
-	memcpy(p->steps, steps, p->n * sizeof(*steps));
+	/* An empty plan has no array. */
+	if (p->n)
+		memcpy(p->steps, steps, p->n * sizeof(*steps));
 	return 0;
 }
 

@@ -80,6 +80,11 @@ start_kernel() {
 	read -r _ <"$T/kernel.ready"
 }
 
+# kernel COMMAND…: tells the fake kernel something, see tests/fake-kernel/README.md.
+kernel() {
+	nvmetfake --control "$T/kernel" "$@"
+}
+
 stop_kernel() {
 	[ -n "${KERNEL_PID:-}" ] || return 0
 	end_process "$KERNEL_PID" TERM || true

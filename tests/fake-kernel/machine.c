@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the machine has beside the target: devices, files, addresses and who listens there, modules. Nothing of it is this machine's. */
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "tests/fake-kernel/fake.h"
+
+#define DISKS 25
+#define DISK_SIZE (1ull << 30)
+#define MAJOR 254
+
+static struct backing *add(struct fake *f, const char *path, char type, uint64_t size)
+{
+	struct backing *b = must(calloc(1, sizeof(*b)));
+
+	*b = (struct backing){ .type = type, .size = size, .block_size = type == 'f' ? 4096 : 512, .minor = (uint32_t)map_len(f->backing) };
+	free(map_del(f->backing, path));
+	if (map_put(f->backing, path, b) < 0)
+		must(NULL);
+	return b;
+}
+
+static void append(char ***list, const char *s)
+{
+	if (!strv_contains(*list, s) && strv_append(list, s) < 0)
+		must(NULL);
+}
+
+void machine_init(struct fake *f)
+{
+	static const char *const addresses[] = { "127.0.0.1", "::1", "192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1" };
+	char path[] = "/dev/vda";
+
+	f->backing = must(map_new());
+	snprintf(add(f, path, 'b', DISK_SIZE)->holder, sizeof(((struct backing *)0)->holder), "mounted on /");
+	for (int i = 1; i <= DISKS; i++) {
+		path[sizeof(path) - 2] = (char)('a' + i);
+		add(f, path, 'b', DISK_SIZE);
+	}
+	add(f, "/dev/nvme0", 'n', 0);
+	add(f, "/dev/nvme0n1", 'b', DISK_SIZE);
+	add(f, "/dev/nvme1", 'n', 0);
+	add(f, "/dev/null", 'c', 0);
+	add(f, "/dev", 'd', 0);
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
+		append(&f->addresses, addresses[i]);
+}
+
+void machine_done(struct fake *f)
+{
+	struct map_iter it = { 0 };
+
+	while (map_next(f->backing, &it))
+		free(it.value);
+	map_free(f->backing);
+	strv_free(f->addresses);
+	strv_free(f->listeners);
+	strv_free(f->modules);
+}
+
+/* ---- devices and files ---- */
+
+static int add_word(struct backing *b, const char *word)
+{
+	const char *value = strchr(word, '=');
+	uint64_t n;
+
+	if (!value)
+		return -EINVAL;
+	value++;
+	if (strncmp(word, "size=", 5) == 0)
+		return text_to_size(value, &b->size);
+	if (strncmp(word, "type=", 5) == 0 && *value && !value[1] && strchr("bfcnd", *value))
+		return b->type = *value, 0;
+	if (strncmp(word, "holder=", 7) == 0)
+		return snprintf(b->holder, sizeof(b->holder), "%s", value), 0;
+	if (text_to_u64(value, &n) < 0)
+		return -EINVAL;
+	if (strncmp(word, "block=", 6) == 0)
+		b->block_size = (uint32_t)n;
+	else if (strncmp(word, "ro=", 3) == 0)
+		b->read_only = n;
+	else if (strncmp(word, "nodirect=", 9) == 0)
+		b->no_direct = n;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+int machine_add(struct fake *f, const char *path, char *const *words)
+{
+	struct backing *b = map_get(f->backing, path);
+	struct backing changed;
+	int r = 0;
+
+	if (*path != '/')
+		return -EINVAL;
+	if (!b)
+		b = add(f, path, strncmp(path, "/dev/", 5) == 0 ? 'b' : 'f', DISK_SIZE);
+	changed = *b;
+	for (; words && *words && r >= 0; words++)
+		r = add_word(&changed, *words);
+	if (r >= 0)
+		*b = changed;
+	return r;
+}
+
+int machine_remove(struct fake *f, const char *path)
+{
+	struct backing *b = map_del(f->backing, path);
+
+	free(b);
+	return b ? 0 : -ENOENT;
+}
+
+int machine_probe(struct fake *f, const char *path, unsigned flags, struct strbuf *ret)
+{
+	const struct backing *b = map_get(f->backing, path);
+	bool block = b && b->type == 'b';
+
+	if (!b)
+		return -ENOENT;
+	if (b->type == 'd')
+		return -EISDIR;
+	if (!block && b->type != 'f')
+		return -ENOTBLK;
+	if (b->read_only)
+		return -EACCES;
+	if (!block && flags & KFS_PROBE_DIRECT && b->no_direct)
+		return -EINVAL;
+	strbuf_addf(ret, "%c %llu %u %u %u %s", b->type, (unsigned long long)b->size, b->block_size, block ? MAJOR : 0,
+		    block ? b->minor : 0, flags & KFS_PROBE_EXCL ? b->holder : "");
+	return 0;
+}
+
+int machine_create_file(struct fake *f, const char *path, uint64_t size)
+{
+	if (map_get(f->backing, path))
+		return -EEXIST;
+	add(f, path, 'f', size);
+	return 0;
+}
+
+int machine_grow_file(struct fake *f, const char *path, uint64_t size)
+{
+	struct backing *b = map_get(f->backing, path);
+
+	if (!b)
+		return -ENOENT;
+	if (b->type != 'f' || b->size > size)
+		return -EINVAL;
+	b->size = size;
+	return 0;
+}
+
+int machine_remove_file(struct fake *f, const char *path)
+{
+	return machine_remove(f, path);
+}
+
+int machine_open(struct fake *f, const char *path, bool buffered)
+{
+	const struct backing *b = map_get(f->backing, path);
+
+	if (!b)
+		return -ENOENT;
+	switch (b->type) {
+	case 'd':
+		return -EISDIR;
+	case 'b':
+		return b->read_only && !buffered ? -EACCES : 0;
+	case 'f':
+		if (b->read_only)
+			return -EACCES;
+		return b->no_direct && !buffered ? -EINVAL : 0;
+	default:
+		return buffered ? 0 : -EINVAL;
+	}
+}
+
+int machine_open_controller(struct fake *f, const char *path)
+{
+	const struct backing *b = map_get(f->backing, path);
+
+	if (!b)
+		return -ENOENT;
+	return b->type == 'd' ? -EISDIR : b->type == 'n' ? 0 : -EINVAL;
+}
+
+/* ---- modules ---- */
+
+int machine_load_module(struct fake *f, const char *name)
+{
+	static const struct {
+		const char *name, *option;
+	} modules[] = {
+		{ "configfs", NULL }, { "nvmet", NULL }, { "nvmet_tcp", NULL }, { "nvmet_rdma", NULL }, { "nvmet_fc", NULL },
+		{ "nvme_loop", "NVME_TARGET_LOOP" },
+	};
+	_cleanup_free_ char *plain = must(strdup(name));
+
+	for (char *c = plain; *c; c++)
+		if (*c == '-')
+			*c = '_';
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+		if (streq(modules[i].name, plain) && fake_has(f, modules[i].option)) {
+			append(&f->modules, plain);
+			if (i)
+				nvmet_load(f);
+			return 0;
+		}
+	return -ENOENT;
+}
+
+/* ---- addresses ---- */
+
+static bool is_any(const char *address)
+{
+	return streq(address, "0.0.0.0") || streq(address, "::");
+}
+
+/* The machine's own: those that it was given, and what belongs to lo. */
+static bool is_ours(const struct fake *f, const char *address)
+{
+	_cleanup_free_ char *plain = must(strndup(address, strcspn(address, "%")));
+	unsigned char wanted[16], ours[16];
+	int family = strchr(plain, ':') ? AF_INET6 : AF_INET;
+
+	if (is_any(plain) || strncmp(plain, "127.", 4) == 0)
+		return true;
+	inet_pton(family, plain, wanted);
+	for (char *const *a = f->addresses; a && *a; a++)
+		if (inet_pton(family, *a, ours) == 1 && memcmp(wanted, ours, family == AF_INET ? 4 : 16) == 0)
+			return true;
+	return false;
+}
+
+/* "::" hears IPv4 as well. */
+static bool clashes(const char *a, const char *b)
+{
+	bool a6 = strchr(a, ':'), b6 = strchr(b, ':');
+
+	if (streq(a, b) || streq(a, "::") || streq(b, "::"))
+		return true;
+	return a6 == b6 && (is_any(a) || is_any(b));
+}
+
+int machine_listen(struct fake *f, const char *trtype, int family, const char *address, uint16_t port)
+{
+	_cleanup_free_ char *listener = fmt("%s %u", address, port);
+
+	if (!is_ours(f, address))
+		return -EADDRNOTAVAIL;
+	/* There is no RDMA device, which is not noticed where none is asked for. */
+	if (streq(trtype, "rdma"))
+		return is_any(address) || strncmp(address, "127.", 4) == 0 || streq(address, "::1") ? 0 : -ENODEV;
+	for (char *const *l = f->listeners; l && *l; l++) {
+		_cleanup_free_ char *other = must(strndup(*l, strcspn(*l, " ")));
+
+		if (streq(strchr(*l, ' '), strchr(listener, ' ')) && clashes(address, other))
+			return -EADDRINUSE;
+	}
+	append(&f->listeners, listener);
+	return 0;
+}
+
+void machine_unlisten(struct fake *f, const char *address, const char *port)
+{
+	_cleanup_free_ char *listener = NULL;
+	uint64_t n;
+
+	if (kernel_u64(port, UINT16_MAX, &n) < 0)
+		return;
+	listener = fmt("%s %llu", address, (unsigned long long)n);
+	strv_remove(f->listeners, listener);
+}

@@ -38,17 +38,27 @@ static void cache_object(struct tree *cache, const struct tree *target, const ch
 			object_set(o, row, object_get_row(wanted, row));
 }
 
-/* What was done is known: the cache of the kernel's state follows without another reading. */
+static void cache_element(struct manager *m, const struct tree *tree, const char *text)
+{
+	_cleanup_element_ struct element e = { 0 };
+
+	if (element_parse(text, &e) < 0)
+		return;
+	if (e.edge)
+		cache_edge(m->actual, tree, &e);
+	else
+		cache_object(m->actual, tree, text);
+}
+
+void cache_elements(struct manager *m, const struct tree *tree, char *const *elements)
+{
+	for (; elements && *elements; elements++)
+		cache_element(m, tree, *elements);
+}
+
 void txn_update_cache(struct txn *t)
 {
-	for (char **e = t->scope.elements; e && *e; e++) {
-		_cleanup_element_ struct element element = { 0 };
-
-		if (map_get(t->m->failed, *e) || strv_contains(t->owed, *e) || element_parse(*e, &element) < 0)
-			continue;
-		if (element.edge)
-			cache_edge(t->m->actual, t->target, &element);
-		else
-			cache_object(t->m->actual, t->target, *e);
-	}
+	for (char **e = t->scope.elements; e && *e; e++)
+		if (!map_get(t->m->failed, *e) && !strv_contains(t->owed, *e))
+			cache_element(t->m, t->target, *e);
 }

@@ -48,8 +48,22 @@ static void note_links(struct txn *t, const struct step *s)
 static void note_files(struct txn *t, const struct step *s, const struct work_result *result)
 {
 	for (size_t i = 0; i < result->done && i < s->ops.n; i++)
-		if (s->ops.items[i].verb == OP_CREATE_FILE && result->data && streq_ptr(result->data[i], "created"))
-			strv_append(&t->made_files, s->ops.items[i].path);
+		if (s->ops.items[i].verb == OP_CREATE_FILE && result->data && streq_ptr(result->data[i], "created") &&
+		    strv_append(&t->made_files, s->ops.items[i].path) >= 0)
+			strv_append(&t->made_for, s->object);
+}
+
+/* Nobody can tell whether a worker that died had made the file, or found it. */
+static void warn_of_files(struct txn *t, const struct step *s)
+{
+	for (size_t i = 0; i < s->ops.n; i++)
+		if (s->ops.items[i].verb == OP_CREATE_FILE) {
+			_cleanup_free_ char *text = strf("%s may have been made by the worker that died; it is left as it is",
+							 s->ops.items[i].path);
+
+			if (text)
+				strv_append(&t->warnings, text);
+		}
 }
 
 void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err)
@@ -69,7 +83,7 @@ void step_error(struct txn *t, const struct step *s, const struct work_result *r
 	cfg_error_at(err, s->object, NULL, NULL);
 }
 
-static void owe(struct txn *t, const char *element, const char *reason)
+void txn_owe(struct txn *t, const char *element, const char *reason)
 {
 	_cleanup_strbuf_ struct strbuf line = { 0 };
 
@@ -79,13 +93,12 @@ static void owe(struct txn *t, const char *element, const char *reason)
 		strv_append(&t->owed, element);
 }
 
-static void pay(struct txn *t, const struct step *s)
+static void pay(struct txn *t, const char *element)
 {
 	_cleanup_strbuf_ struct strbuf line = { 0 };
 
-	if (ledger_paid(t->m->ledger, s->object, &line) >= 0)
+	if (ledger_paid(t->m->ledger, element, &line) >= 0)
 		manager_ledger_write(t->m, &line, NULL);
-	marks_after(t->m, s);
 }
 
 static void on_step_ended(void *userdata, const struct step *s, const struct work_result *result)
@@ -97,19 +110,22 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 	note_files(t, s, result);
 	if (!result->error) {
 		note_links(t, s);
-		pay(t, s);
+		marks_after(t->m, s);
 		manager_clear_failed(t->m, s->object);
 		/* After the commit nothing is taken back: what is done is free for others. */
-		if (t->committed)
+		if (t->committed) {
+			pay(t, s->object);
 			release_element(t, s->object);
+		}
 		txn_progress(t, &t->run);
 		return;
 	}
+	if (result->died)
+		warn_of_files(t, s);
 	step_error(t, s, result, &err);
-	if (t->committed || s->moved_forward) {
-		owe(t, s->object, err.msg);
-		if (t->committed)
-			return;
+	if (t->committed) {
+		txn_owe(t, s->object, err.msg);
+		return;
 	}
 	if (t->each) {
 		text = cfg_error_text(&err);
@@ -166,14 +182,17 @@ static void on_commit(void *userdata, uint64_t generation, const struct cfg_erro
 
 static void txn_commit(struct txn *t)
 {
+	int r;
+
 	if (!t->changes.n) {
 		on_commit(t, t->m->generation, NULL);
 		return;
 	}
 	txn_set_state(t, JOB_COMMITTING);
-	if (committer_commit(t->m->committer, t->request.act, &t->changes, on_commit, t) < 0) {
-		cfg_errors_add(&t->errors, ENOMEM, NULL, NULL, NULL, "out of memory");
-		txn_roll_back(t);
+	r = committer_commit(t->m->committer, t->request.act, &t->changes, on_commit, t);
+	if (r < 0) {
+		cfg_errors_add(&t->errors, -r, NULL, NULL, NULL, "the change cannot be written to the journal: %s", strerror(-r));
+		txn_roll_back(t, true);
 	}
 }
 
@@ -187,10 +206,12 @@ static int add_needed(struct map *needed, struct txn *t, const char *element)
 		return -ENOMEM;
 	if (element_parse(element, &e) >= 0 && e.edge)
 		return map_put(needed, e.far, t) < 0 || map_put(needed, e.object, t) < 0 ? -ENOMEM : 0;
-	for (char *parent = path_parent(path); parent && *parent; parent = path_parent(path)) {
+	while (*path) {
+		char *parent = path_parent(path);
+
 		free(path);
 		path = parent;
-		if (map_put(needed, path, t) < 0)
+		if (!path || (*path && map_put(needed, path, t) < 0))
 			return -ENOMEM;
 	}
 	return 0;
@@ -235,6 +256,38 @@ static void release_element(struct txn *t, const char *element)
 	manager_wake(t->m);
 }
 
+/* A debt is settled when what was owed is wanted again, or when it turned out to be gone. */
+static void pay_settled(struct txn *t)
+{
+	for (char **text = t->scope.elements; text && *text; text++) {
+		_cleanup_element_ struct element e = { 0 };
+
+		if (ledger_owns(t->m->ledger, *text) && element_parse(*text, &e) >= 0 &&
+		    (nvmet_has(t->target, &e) || !nvmet_has(t->actual, &e)))
+			pay(t, *text);
+	}
+}
+
+/* Removals that something new had to wait for, each by itself: what did not go although nobody wants it is owed. */
+static void settle_moved_forward(struct txn *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
+		enum step_state state = run_state(&t->run, i);
+		_cleanup_element_ struct element e = { 0 };
+		const char *why;
+
+		if (!s->moved_forward || element_parse(s->object, &e) < 0 || nvmet_has(t->target, &e))
+			continue;
+		why = map_get(t->m->failed, s->object);
+		if (state == STEP_DONE)
+			pay(t, s->object);
+		else
+			txn_owe(t, s->object, why ? why : "something that must go before it could not be removed");
+		manager_clear_failed(t->m, s->object);
+	}
+}
+
 static void on_commit(void *userdata, uint64_t generation, const struct cfg_error *err)
 {
 	struct txn *t = userdata;
@@ -244,10 +297,12 @@ static void on_commit(void *userdata, uint64_t generation, const struct cfg_erro
 
 		cfg_error_copy(&copy, err);
 		report_error(t, &copy);
-		txn_roll_back(t);
+		txn_roll_back(t, true);
 		return;
 	}
 	t->committed = true;
+	settle_moved_forward(t);
+	pay_settled(t);
 	t->run.isolate = true;
 	t->run.stopping = t->cancelled;
 	release_finished(t);
@@ -267,7 +322,7 @@ static void owe_skipped(struct txn *t)
 
 		if (s->phase != PHASE_REMOVE || (state != STEP_SKIPPED && state != STEP_WAITING && state != STEP_BLOCKED))
 			continue;
-		owe(t, s->object,
+		txn_owe(t, s->object,
 		    state == STEP_BLOCKED ? "its removal would disturb connected hosts" :
 		    t->cancelled	  ? "the job was abandoned before it was removed" :
 					    "something that must go before it could not be removed");
@@ -284,8 +339,7 @@ static enum outcome outcome_after_commit(struct txn *t)
 static bool needs_partial_way_back(struct txn *t)
 {
 	for (size_t i = 0; i < t->plan.n; i++)
-		if (run_state(&t->run, i) == STEP_FAILED && t->plan.steps[i]->phase != PHASE_REMOVE &&
-		    !t->plan.steps[i]->moved_forward)
+		if (run_state(&t->run, i) == STEP_FAILED && run_touched(&t->run, i) && !t->plan.steps[i]->moved_forward)
 			return true;
 	return false;
 }
@@ -304,6 +358,15 @@ static void fail_skipped(struct txn *t)
 	}
 }
 
+/* A start that is cancelled ends where it is: what it made is wanted, and the next start does the rest. */
+static void finish_switch(struct txn *t)
+{
+	if (t->cancelled)
+		txn_end(t, JOB_FAILED, OUTCOME_FAILED);
+	else
+		txn_commit(t);
+}
+
 static void on_run_finished(void *userdata)
 {
 	struct txn *t = userdata;
@@ -315,25 +378,26 @@ static void on_run_finished(void *userdata)
 	}
 	if (t->cancelled && !t->errors.n)
 		cfg_errors_add(&t->errors, ECANCELED, NULL, NULL, NULL, "was cancelled");
-	if (t->cancelled || (t->run.failed && !t->each)) {
-		txn_roll_back(t);
+	if ((t->cancelled && !t->unattended) || (t->run.failed && !t->each)) {
+		txn_roll_back(t, true);
 		return;
 	}
-	if (t->each && t->run.failed) {
+	if (t->run.failed) {
 		fail_skipped(t);
 		if (needs_partial_way_back(t)) {
-			txn_roll_back(t);
+			txn_roll_back(t, false);
 			return;
 		}
 	}
-	txn_commit(t);
+	finish_switch(t);
 }
 
 void txn_rolled_back(struct txn *t)
 {
-	if (t->each && !t->cancelled && !t->committed) {
-		txn_commit(t);
-		return;
-	}
-	txn_end(t, JOB_FAILED, t->left.n ? OUTCOME_PARTLY : OUTCOME_FAILED);
+	if (!t->back_whole && t->cancelled && !t->unattended)
+		txn_roll_back(t, true);
+	else if (!t->back_whole)
+		finish_switch(t);
+	else
+		txn_end(t, JOB_FAILED, t->left.n ? OUTCOME_PARTLY : OUTCOME_FAILED);
 }

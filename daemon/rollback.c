@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way back of a transaction: read again, plan from what the kernel holds now to what it held when the transaction read it,
- * run that, read once more, and say what is still not as it was. Where each object is on its own, only the failed ones go back.
+ * run that, read once more, and say what is still not as it was. Where each object is on its own, only the failed ones go back, but
+ * for a transaction that is cancelled or cannot be committed.
  */
 #include "daemon/transaction.h"
 
 #include <errno.h>
 
 #include "base/text.h"
+#include "kernel/element.h"
 
 static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
 {
@@ -19,7 +21,28 @@ static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
 	txn_rolled_back(t);
 }
 
-/* Elements that some step has worked on. */
+static bool is_below(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+/* What was read whole because it cannot be changed otherwise is put back as a whole, with all that is below it. */
+static int back_add(struct txn *t, const char *element)
+{
+	int r = strv_append(&t->back_scope.elements, element);
+
+	if (r < 0 || !strv_contains(t->scope.folders, element))
+		return r;
+	r = strv_append(&t->back_scope.folders, element);
+	for (char **e = t->scope.elements; r >= 0 && *e; e++)
+		if (is_below(*e, element))
+			r = strv_append(&t->back_scope.elements, *e);
+	return r;
+}
+
+/* Elements that some step has changed, or may have. */
 static int back_elements(struct txn *t)
 {
 	int r = 0;
@@ -28,10 +51,12 @@ static int back_elements(struct txn *t)
 	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
 		enum step_state state = run_state(&t->run, i);
 
-		if (*t->plan.steps[i]->object && (state == STEP_FAILED || (!t->each && state == STEP_DONE)))
-			r = strv_append(&t->back_scope.elements, t->plan.steps[i]->object);
+		if ((state == STEP_FAILED && run_touched(&t->run, i)) || (t->back_whole && state == STEP_DONE))
+			if (*t->plan.steps[i]->object)
+				r = back_add(t, t->plan.steps[i]->object);
 	}
 	strv_sort_unique(t->back_scope.elements);
+	strv_sort_unique(t->back_scope.folders);
 	return r;
 }
 
@@ -76,6 +101,55 @@ static bool secret_known(void *userdata, const char *object, const char *attr, c
 	return true;
 }
 
+/* What this transaction made and cannot take away is nobody's wish: it is owed. */
+static void owe_left(struct txn *t)
+{
+	_cleanup_free_ char *why = strf("was made by job %llu, which failed, and could not be taken back",
+					(unsigned long long)t->job.id);
+
+	for (size_t i = 0; i < t->left.n; i++)
+		if (!t->left.items[i].attr && streq(t->left.items[i].wanted, "absent"))
+			txn_owe(t, t->left.items[i].element, why ? why : "out of memory");
+}
+
+/* Files only grow, so that one is not as it was. */
+static int note_grown(struct txn *t)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
+		const struct object *o = tree_find(t->m->wanted, s->object);
+
+		if (o && s->ops.n && s->ops.items[0].verb == OP_GROW_FILE && run_touched(&t->run, i))
+			r = differences_add(&t->left, s->object, "size", object_get(o, "size") ? object_get(o, "size") : "unset",
+					    s->ops.items[0].value);
+	}
+	return r;
+}
+
+/* What is not as it is wanted is drift, whether it was so before or not. */
+static int note_drift(struct txn *t)
+{
+	_cleanup_(tree_freep) struct tree *target = NULL;
+	_cleanup_scope_ struct scope wanted = { 0 };
+	int r = 0;
+
+	for (char **text = t->back_scope.elements; r >= 0 && text && *text; text++) {
+		_cleanup_element_ struct element e = { 0 };
+
+		r = element_parse(*text, &e);
+		if (r >= 0 && nvmet_has(t->m->wanted, &e))
+			r = strv_append(&wanted.elements, *text);
+	}
+	if (r >= 0)
+		r = nvmet_lower(t->m->wanted, &wanted, &target, NULL);
+	if (r < 0)
+		return r;
+	manager_forget_drift(t->m, &t->back_scope);
+	return nvmet_compare(target, t->reread, &wanted, &t->m->drift);
+}
+
 static void on_compared(void *userdata, struct cfg_error *err)
 {
 	struct txn *t = userdata;
@@ -84,10 +158,13 @@ static void on_compared(void *userdata, struct cfg_error *err)
 		back_failed(t, err, "the kernel's state cannot be read");
 		return;
 	}
-	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0)
+	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || note_grown(t) < 0 || note_drift(t) < 0) {
 		back_failed(t, NULL, "out of memory");
-	else
-		txn_rolled_back(t);
+		return;
+	}
+	cache_elements(t->m, t->reread, t->back_scope.elements);
+	owe_left(t);
+	txn_rolled_back(t);
 }
 
 static void back_compare(struct txn *t)
@@ -120,8 +197,10 @@ static void on_back_finished(void *userdata)
 
 	t->operations += t->back_run.operations;
 	oplist_done(&t->file_ops);
-	for (char **f = t->made_files; f && *f; f++)
-		oplist_add(&t->file_ops, OP_REMOVE_FILE, OP_MAY_BE_ABSENT, *f, NULL, NULL, NULL);
+	/* A file of an object that stays, stays. */
+	for (size_t i = 0; t->made_for && t->made_for[i]; i++)
+		if (strv_contains(t->back_scope.elements, t->made_for[i]))
+			oplist_add(&t->file_ops, OP_REMOVE_FILE, OP_MAY_BE_ABSENT, t->made_files[i], NULL, NULL, NULL);
 	if (!t->file_ops.n)
 		back_compare(t);
 	else if (pool_submit(t->m->pool, WORK_CHANGE, TOKEN_NONE, &t->file_ops, NULL, "remove files made in vain",
@@ -185,9 +264,14 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 	run_start(&t->back_run, 1u << PHASE_BUILD | 1u << PHASE_SWITCH | 1u << PHASE_REMOVE);
 }
 
-void txn_roll_back(struct txn *t)
+void txn_roll_back(struct txn *t, bool whole)
 {
 	txn_set_state(t, JOB_ROLLING_BACK);
+	t->back_whole = whole;
+	run_done(&t->back_run);
+	plan_done(&t->back);
+	t->reread = tree_free(t->reread);
+	differences_done(&t->left);
 	t->operations += t->run.operations;
 	t->run.operations = 0;
 	if (back_elements(t) < 0) {

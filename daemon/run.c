@@ -5,13 +5,13 @@
  */
 #include "daemon/run.h"
 
-#include <assert.h>
 #include <errno.h>
 
 struct run_step {
 	struct run *run;
 	const struct step *step;
 	enum step_state state;
+	bool touched;
 	struct work *work;
 	size_t unmet;		/* dependencies not yet done */
 	size_t *next;		/* steps that depend on this one */
@@ -22,6 +22,11 @@ struct run_step {
 enum step_state run_state(const struct run *r, size_t step)
 {
 	return r->steps[step].state;
+}
+
+bool run_touched(const struct run *r, size_t step)
+{
+	return r->steps[step].touched;
 }
 
 static int link_dependents(struct run *r)
@@ -76,7 +81,6 @@ void run_done(struct run *r)
 {
 	if (!r->steps)
 		return;
-	assert(r->running == 0);
 	for (size_t i = 0; i < r->plan->n; i++) {
 		free(r->steps[i].next);
 		free(r->steps[i].label);
@@ -143,6 +147,12 @@ static void step_done(struct run *r, struct run_step *s, const struct work_resul
 	}
 }
 
+/* A value that was written and read back as another one has been written. */
+static bool may_have_changed(const struct step *s, const struct work_result *result)
+{
+	return result->done || result->died || (result->error && s->ops.items[0].flags & OP_CHECK_BACK);
+}
+
 /* Last thing that any entry point does: the run may be gone when finished() returns. */
 static void check_finished(struct run *r)
 {
@@ -159,6 +169,7 @@ static void on_work_done(void *userdata, const struct work_result *result)
 
 	r->running--;
 	s->work = NULL;
+	s->touched = may_have_changed(s->step, result);
 	r->operations += result->done;
 	r->busy++;
 	if (result->error == ECANCELED && result->done == 0 && r->stopping)

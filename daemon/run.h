@@ -40,7 +40,7 @@ struct run {
 
 int run_init(struct run *r, struct pool *pool, const struct plan *plan, bool isolate, const struct run_callbacks *callbacks,
 	     void *userdata);
-void run_done(struct run *r);	/* nothing may be running */
+void run_done(struct run *r);	/* nothing may be running, unless the pool will never be served again */
 /* Leaves a step out, and what depends on it (STEP_BLOCKED, STEP_SKIPPED). */
 void run_block(struct run *r, size_t step);
 /* Starts steps of these phases. finished is called from the event loop or before this returns. */
@@ -48,6 +48,8 @@ void run_start(struct run *r, unsigned phases);
 /* Starts no more; finished comes when those that run have ended. */
 void run_stop(struct run *r);
 enum step_state run_state(const struct run *r, size_t step);
+/* Whether it may have changed something: one that failed at its first operation has not. */
+bool run_touched(const struct run *r, size_t step);
 /* The summary of the oldest running step; NULL when none is. */
 const struct step *run_current(const struct run *r);
 

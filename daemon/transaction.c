@@ -64,6 +64,7 @@ struct txn *txn_free(struct txn *t)
 	tree_free(t->actual);
 	tree_free(t->reread);
 	strv_free(t->made_files);
+	strv_free(t->made_for);
 	oplist_done(&t->file_ops);
 	strv_free(t->edges);
 	cfg_errors_done(&t->errors);

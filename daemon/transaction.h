@@ -33,7 +33,9 @@ struct txn {
 	struct scope back_scope;
 	struct plan back;	/* the way back */
 	struct run back_run;
+	bool back_whole;	/* all goes back, not only what failed */
 	char **made_files;	/* files this transaction made: taken away by its rollback */
+	char **made_for;	/* and for which element each */
 	struct oplist file_ops;	/* of the one work on files that is under way */
 	struct work *file_work;
 	bool go_later;		/* in the manager's hands, see manager_go_later() */
@@ -76,15 +78,20 @@ size_t txn_weigh_effects(struct txn *t);
 int txn_init_run(struct txn *t);
 /* Goes on from here by itself, to the end. */
 void txn_execute(struct txn *t);
+/* The element's removal is owed from now on. */
+void txn_owe(struct txn *t, const char *element, const char *reason);
 /* What the step's failure means, with object and attribute. */
 void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err);
 
 /* cache.c */
+/* After the transaction was done. */
 void txn_update_cache(struct txn *t);
+/* The elements are in the kernel as they are in tree. */
+void cache_elements(struct manager *m, const struct tree *tree, char *const *elements);
 
 /* rollback.c */
-/* Takes back what was done before the commit (with each: only what failed), then calls txn_rolled_back(). */
-void txn_roll_back(struct txn *t);
+/* Takes back what was done before the commit, all of it or only what failed, then calls txn_rolled_back(). */
+void txn_roll_back(struct txn *t, bool whole);
 void txn_rolled_back(struct txn *t);
 
 #endif

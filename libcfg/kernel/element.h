@@ -18,6 +18,7 @@ struct element {
 int element_parse(const char *text, struct element *ret);
 void element_done(struct element *e);
 #define _cleanup_element_ _cleanup_(element_done)
+bool nvmet_has(const struct tree *t, const struct element *e);
 
 /* Paths of the edges by which an object is linked: "PATH/FOLDER/NAME". Caller frees. */
 char *edge_path(const char *holder, const struct attr_row *row, const char *name);

@@ -320,12 +320,19 @@ static int kernel_grow_file(struct kfs *kfs, const char *file, uint64_t size)
 {
 	_cleanup_close_ int fd = open(file, O_RDWR | O_CLOEXEC);
 	struct stat st;
+	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > size)
 		return -EINVAL;
-	return (uint64_t)st.st_size == size ? 0 : set_size(fd, size);
+	if ((uint64_t)st.st_size == size)
+		return 0;
+	r = set_size(fd, size);
+	/* Only what was just added in vain is taken back. */
+	if (r < 0 && ftruncate(fd, st.st_size) < 0)
+		r = -errno;
+	return r;
 }
 
 static int kernel_remove_file(struct kfs *kfs, const char *file)

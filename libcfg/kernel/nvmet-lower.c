@@ -155,8 +155,7 @@ void differences_done(struct differences *d)
 	*d = (struct differences){ 0 };
 }
 
-static int differences_add(struct differences *d, const char *element, const char *attr, const char *wanted,
-			   const char *actual)
+int differences_add(struct differences *d, const char *element, const char *attr, const char *wanted, const char *actual)
 {
 	struct difference *items = reallocarray(d->items, d->n + 1, sizeof(*items));
 
@@ -204,10 +203,11 @@ int nvmet_compare(const struct tree *target, const struct tree *actual, const st
 
 		if (r < 0)
 			return r;
-		if (e.kind == KIND_BACKEND || nvmet_is_permanent(&e))
-			continue;
 		wanted = nvmet_has(target, &e);
 		there = nvmet_has(actual, &e);
+		/* What cannot come and go is neither absent nor too much. */
+		if (e.kind == KIND_BACKEND || (nvmet_is_permanent(&e) && !(wanted && there)))
+			continue;
 		if (wanted != there)
 			r = differences_add(ret, *t, NULL, wanted ? "present" : "absent", there ? "present" : "absent");
 		else if (wanted && !e.edge)

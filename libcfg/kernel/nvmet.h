@@ -74,6 +74,7 @@ struct differences {
 	size_t n;
 };
 void differences_done(struct differences *d);
+int differences_add(struct differences *d, const char *element, const char *attr, const char *wanted, const char *actual);
 int nvmet_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret);
 
 /* What a failed operation means, in words: errno and path of the kernel -> a sentence with the reason and, where there is one,

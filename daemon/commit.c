@@ -5,6 +5,7 @@
  * into the snapshot keeps new commits waiting, so that none falls between the two files.
  */
 #include <errno.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/text.h"
@@ -19,6 +20,8 @@ struct commit {
 	commit_done_fn done;
 	void *userdata;
 };
+
+#define DEATHS_MAX 5
 
 enum writing { WRITING_NOTHING, WRITING_COMMITS, WRITING_FOLD, WRITING_KEPT };
 
@@ -38,7 +41,9 @@ struct committer {
 	struct oplist ops;
 	struct work *work;
 	size_t journal_bytes, snapshot_bytes;
+	size_t fold_above;		/* after a failure: not before the journal is larger than this */
 	bool fold_wanted;
+	unsigned deaths;		/* of workers at the write that is under way */
 	void (*fold_done)(void *userdata);
 	void *fold_userdata;
 	struct keep *keep_first, **keep_last, *keeping;
@@ -48,9 +53,25 @@ struct committer {
 
 static void committer_next(struct committer *c);
 
+/* All of it is whole records: the start has seen to that. */
+static int journal_size(const struct manager *m, size_t *ret)
+{
+	_cleanup_free_ char *path = store_path_journal(&m->paths);
+	struct stat st;
+
+	*ret = 0;
+	if (!path)
+		return -ENOMEM;
+	if (stat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	*ret = (size_t)st.st_size;
+	return 0;
+}
+
 int committer_new(struct manager *m, struct committer **ret)
 {
 	struct committer *c = calloc(1, sizeof(*c));
+	int r;
 
 	if (!c)
 		return -ENOMEM;
@@ -59,6 +80,11 @@ int committer_new(struct manager *m, struct committer **ret)
 	c->keep_last = &c->keep_first;
 	c->assigned = m->generation;
 	c->kept_at = m->n_generations ? m->generations[0].when : 0;
+	r = journal_size(m, &c->journal_bytes);
+	if (r < 0) {
+		free(c);
+		return r;
+	}
 	*ret = c;
 	return 0;
 }
@@ -87,6 +113,10 @@ struct committer *committer_free(struct committer *c)
 		free(k->label);
 		free(k);
 	}
+	if (c->keeping)
+		free(c->keeping->label);
+	free(c->keeping);
+	free(c->kept.label);
 	oplist_done(&c->ops);
 	free(c);
 	return NULL;
@@ -122,11 +152,18 @@ static int submit(struct committer *c, enum writing what, const char *label, wor
 	return 0;
 }
 
+/* Whether what a worker died at is done is not known. It can all be done again, by another one; so nothing is said to have failed that may be on disk. */
+static bool again(struct committer *c, const struct work_result *result, enum writing what, const char *label, work_done_fn done)
+{
+	return result->died && c->deaths++ < DEATHS_MAX && submit(c, what, label, done) >= 0;
+}
+
 static void wrote(struct committer *c)
 {
 	oplist_done(&c->ops);
 	c->work = NULL;
 	c->writing = WRITING_NOTHING;
+	c->deaths = 0;
 }
 
 static int note_touched(struct manager *m, const struct commit *k)
@@ -169,6 +206,8 @@ static void on_commits_written(void *userdata, const struct work_result *result)
 {
 	struct committer *c = userdata;
 
+	if (again(c, result, WRITING_COMMITS, "write the journal", on_commits_written))
+		return;
 	wrote(c);
 	if (result->error) {
 		fail_commits(c, result->error, result->message ? result->message : strerror(result->error));
@@ -187,13 +226,17 @@ static int write_commits(struct committer *c)
 {
 	_cleanup_strbuf_ struct strbuf text = { 0 };
 	_cleanup_free_ char *path = store_path_journal(&c->m->paths);
+	_cleanup_free_ char *size = strf("%zu", c->journal_bytes);
 	int r;
 
 	for (const struct commit *k = c->first; k; k = k->next)
 		strbuf_add_mem(&text, k->line, k->len);
-	if (!path || text.failed)
+	if (!path || !size || text.failed)
 		return -ENOMEM;
-	r = oplist_add(&c->ops, OP_FILE_APPEND, 0, path, text.s, NULL, NULL);
+	/* What a write that failed has left behind goes first, so that this can be done twice. */
+	r = oplist_add(&c->ops, OP_FILE_CUT, OP_MAY_BE_ABSENT, path, size, NULL, NULL);
+	if (r >= 0)
+		r = oplist_add(&c->ops, OP_FILE_APPEND, 0, path, text.s, NULL, NULL);
 	if (r >= 0)
 		r = submit(c, WRITING_COMMITS, "write the journal", on_commits_written);
 	if (r >= 0) {
@@ -204,20 +247,35 @@ static int write_commits(struct committer *c)
 	return r;
 }
 
+/* Nothing is lost by it: the journal goes on. */
+static void fold_failed(struct committer *c, int error, const char *message)
+{
+	cfg_errors_add(&c->m->shouts, error, NULL, NULL, NULL, "the snapshot could not be written: %s",
+		       message ? message : strerror(error));
+	c->fold_above = 2 * c->journal_bytes;
+}
+
+static void fold_ended(struct committer *c)
+{
+	void (*done)(void *) = c->fold_done;
+
+	c->fold_done = NULL;
+	if (done)
+		done(c->fold_userdata);
+}
+
 static void on_folded(void *userdata, const struct work_result *result)
 {
 	struct committer *c = userdata;
-	void (*done)(void *) = c->fold_done;
 
+	if (again(c, result, WRITING_FOLD, "fold the journal", on_folded))
+		return;
 	wrote(c);
-	c->fold_done = NULL;
 	if (result->error)
-		cfg_errors_add(&c->m->shouts, result->error, NULL, NULL, NULL, "the snapshot could not be written: %s",
-			       result->message ? result->message : strerror(result->error));
+		fold_failed(c, result->error, result->message);
 	else
-		c->journal_bytes = 0;
-	if (done)
-		done(c->fold_userdata);
+		c->journal_bytes = c->fold_above = 0;
+	fold_ended(c);
 	committer_next(c);
 }
 
@@ -267,27 +325,45 @@ static void remember_kept(struct committer *c)
 	c->kept = (struct generation){ 0 };
 }
 
+static void keep_end(struct keep *k, uint64_t number, int error, const char *message)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+	if (error)
+		cfg_error_set(&err, error, "the generation could not be written: %s", message ? message : strerror(error));
+	if (k->done)
+		k->done(k->userdata, number, error ? &err : NULL);
+	free(k->label);
+	free(k);
+}
+
+static struct keep *take_keep(struct committer *c)
+{
+	struct keep *k = c->keep_first;
+
+	c->keep_first = k->next;
+	if (!c->keep_first)
+		c->keep_last = &c->keep_first;
+	return k;
+}
+
 static void on_kept(void *userdata, const struct work_result *result)
 {
 	struct committer *c = userdata;
-	struct keep *k = steal_ptr(c->keeping);
-	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	struct keep *k = c->keeping;
 	uint64_t number = c->kept.number;
 
+	if (again(c, result, WRITING_KEPT, "keep a generation", on_kept))
+		return;
 	wrote(c);
-	if (result->error) {
-		cfg_error_set(&err, result->error, "the generation could not be written: %s",
-			      result->message ? result->message : strerror(result->error));
-	} else {
+	c->keeping = NULL;
+	if (!result->error) {
 		c->kept_at = c->kept.when;
 		remember_kept(c);
 	}
 	free(c->kept.label);
 	c->kept.label = NULL;
-	if (k->done)
-		k->done(k->userdata, number, cfg_error_is_set(&err) ? &err : NULL);
-	free(k->label);
-	free(k);
+	keep_end(k, number, result->error, result->message);
 	committer_next(c);
 }
 
@@ -332,10 +408,7 @@ static int write_kept(struct committer *c)
 		oplist_done(&c->ops);
 		return r;
 	}
-	c->keep_first = k->next;
-	if (!c->keep_first)
-		c->keep_last = &c->keep_first;
-	c->keeping = k;
+	c->keeping = take_keep(c);
 	c->kept = (struct generation){ .number = m->generation, .when = now, .label = strdup(k->label),
 				       .objects = tree_count(m->wanted) };
 	return 0;
@@ -346,26 +419,57 @@ static bool time_to_fold(const struct committer *c)
 	size_t limit = c->m->settings->journal_fold_bytes;
 
 	/* Never more often than the journal has grown to what a snapshot costs. */
-	return c->fold_wanted || c->journal_bytes > (limit > c->snapshot_bytes ? limit : c->snapshot_bytes);
+	if (limit < c->snapshot_bytes)
+		limit = c->snapshot_bytes;
+	return c->fold_wanted || c->journal_bytes > (limit > c->fold_above ? limit : c->fold_above);
+}
+
+static int start_commits(struct committer *c)
+{
+	int r = write_commits(c);
+
+	if (r < 0) {
+		c->written = steal_ptr(c->first);
+		c->last = &c->first;
+		fail_commits(c, -r, strerror(-r));
+	}
+	return r;
+}
+
+static int start_fold(struct committer *c)
+{
+	int r = write_fold(c);
+
+	if (r < 0) {
+		fold_failed(c, -r, NULL);
+		fold_ended(c);
+	}
+	return r;
+}
+
+static int start_keep(struct committer *c)
+{
+	int r = write_kept(c);
+
+	if (r < 0)
+		keep_end(take_keep(c), c->m->generation, -r, NULL);
+	return r;
 }
 
 static void committer_next(struct committer *c)
 {
-	int r = 0;
+	int r = -1;
 
-	if (c->writing != WRITING_NOTHING)
-		return;
-	if (c->keep_first)
-		r = write_kept(c);
-	else if (time_to_fold(c))
-		r = write_fold(c);
-	else if (c->first)
-		r = write_commits(c);
-	if (r < 0 && c->first && c->writing == WRITING_NOTHING) {
-		c->written = c->first;
-		c->first = NULL;
-		c->last = &c->first;
-		fail_commits(c, -r, strerror(-r));
+	/* What cannot even begin is told so, and the next has its turn. */
+	while (r < 0 && c->writing == WRITING_NOTHING) {
+		if (c->keep_first)
+			r = start_keep(c);
+		else if (time_to_fold(c))
+			r = start_fold(c);
+		else if (c->first)
+			r = start_commits(c);
+		else
+			r = 0;
 	}
 }
 

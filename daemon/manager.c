@@ -209,6 +209,7 @@ static void remember_ended(struct manager *m, struct txn *t)
 	size_t keep = m->settings->job_history ? m->settings->job_history : 1;
 	struct txn **list;
 
+	txn_shed(t);
 	if (m->n_ended >= keep) {
 		txn_free(m->ended[0]);
 		memmove(m->ended, m->ended + 1, (m->n_ended - 1) * sizeof(*m->ended));
@@ -633,8 +634,15 @@ int manager_stop(struct manager *m, void (*done)(void *userdata), void *userdata
 	m->stopping = true;
 	m->stop_done = done;
 	m->stop_userdata = userdata;
-	for (struct txn *t = m->txns_first; t; t = t->next)
+	/* One that ends by this is no longer in the list, nor may others be that were. */
+	for (struct txn *t = m->txns_first; t;) {
+		if (t->cancelled) {
+			t = t->next;
+			continue;
+		}
 		txn_cancel(t, NULL);
+		t = m->txns_first;
+	}
 	manager_wake(m);
 	return 0;
 }

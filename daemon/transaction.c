@@ -50,10 +50,8 @@ void txn_reset(struct txn *t)
 	t->target = tree_free(t->target);
 }
 
-struct txn *txn_free(struct txn *t)
+void txn_shed(struct txn *t)
 {
-	if (!t)
-		return NULL;
 	claims_release_all(&t->claims);
 	run_done(&t->run);
 	run_done(&t->back_run);
@@ -61,22 +59,33 @@ struct txn *txn_free(struct txn *t)
 	plan_done(&t->back);
 	txn_reset(t);
 	scope_done(&t->back_scope);
-	tree_free(t->actual);
-	tree_free(t->reread);
-	strv_free(t->made_files);
-	strv_free(t->made_for);
+	t->actual = tree_free(t->actual);
+	t->reread = tree_free(t->reread);
+	t->made_files = strv_free(t->made_files);
+	t->made_for = strv_free(t->made_for);
 	oplist_done(&t->file_ops);
-	strv_free(t->edges);
+	t->edges = strv_free(t->edges);
 	cfg_errors_done(&t->errors);
 	differences_done(&t->left);
-	strv_free(t->warnings);
-	json_object_put(t->effects);
-	strv_free(t->deletions);
-	strv_free(t->owed);
+	t->warnings = strv_free(t->warnings);
+	json_object_put(steal_ptr(t->effects));
+	t->deletions = strv_free(t->deletions);
+	t->owed = strv_free(t->owed);
+	/* The job borrows its caller's name. */
+	t->job.caller = steal_ptr(t->request.caller);
+	request_done(&t->request);
+	t->request.caller = t->job.caller;
+}
+
+struct txn *txn_free(struct txn *t)
+{
+	if (!t)
+		return NULL;
+	txn_shed(t);
+	request_done(&t->request);
 	json_object_put(t->job.report);
 	free(t->job.step);
 	free(t->job.waits_for);
-	request_done(&t->request);
 	free(t);
 	return NULL;
 }

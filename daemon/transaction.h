@@ -52,6 +52,8 @@ struct txn {
 
 int txn_new(struct manager *m, struct request *r, request_done_fn done, void *userdata, struct txn **ret);
 struct txn *txn_free(struct txn *t);
+/* Ended: keeps the job and its report. */
+void txn_shed(struct txn *t);
 /* First step on the road, and again each time when what it waited for is free. */
 void txn_go(struct txn *t);
 int txn_cancel(struct txn *t, struct cfg_error *err);

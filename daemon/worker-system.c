@@ -173,6 +173,24 @@ int worker_file_append(struct worker *w, const struct op *op, char **data, char 
 	return put_file(w, op, message, file_append);
 }
 
+int worker_file_cut(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t size = 0;
+	struct stat st;
+	int r = no_links(w, op->path, message);
+
+	if (r < 0)
+		return r;
+	text_to_u64(op->value, &size);
+	fd = open(op->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0 || fstat(fd, &st) < 0 || ((uint64_t)st.st_size > size && ftruncate(fd, (off_t)size) < 0))
+		return worker_say(message, errno, "%s cannot be cut: %s", op->path, strerror(errno));
+	return 0;
+}
+
 int worker_file_remove(struct worker *w, const struct op *op, char **data, char **message)
 {
 	int r = no_links(w, op->path, message);

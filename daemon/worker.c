@@ -53,6 +53,7 @@ static op_fn *const verbs[] = {
 	[OP_SYSTEM] = worker_system,
 	[OP_FILE_REPLACE] = worker_file_replace,
 	[OP_FILE_APPEND] = worker_file_append,
+	[OP_FILE_CUT] = worker_file_cut,
 	[OP_FILE_REMOVE] = worker_file_remove,
 	[OP_FILE_READ] = worker_file_read,
 	[OP_STORE_SECRET] = worker_store_secret,

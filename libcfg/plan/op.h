@@ -38,6 +38,7 @@ enum op_verb {
 	/* the daemon's own files, below the folders of state only */
 	OP_FILE_REPLACE,	/* value: content; 0600 */
 	OP_FILE_APPEND,		/* value: content; durable when it returns */
+	OP_FILE_CUT,		/* value: bytes; what stands behind them goes. Durable with the next OP_FILE_APPEND */
 	OP_FILE_REMOVE,
 	OP_FILE_READ,		/* result: content (at most 64 MiB); only below the folders of state and generations */
 	OP_STORE_SECRET,	/* path: name below the folder of secrets; value: the secret (never printed) */

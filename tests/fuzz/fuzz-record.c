@@ -108,6 +108,7 @@ static void assert_allowed(const struct op *op)
 {
 	switch (op->verb) {
 	case OP_FILE_REPLACE:
+	case OP_FILE_CUT:
 	case OP_FILE_APPEND:
 	case OP_FILE_REMOVE:
 	case OP_FILE_READ:

@@ -157,11 +157,11 @@ static void test_modules(void **state)
 
 static void refuse_own(struct fixture *f, const char *dir, const char *rest)
 {
-	static const enum op_verb verbs[] = { OP_FILE_REPLACE, OP_FILE_APPEND, OP_FILE_REMOVE, OP_FILE_READ };
+	static const enum op_verb verbs[] = { OP_FILE_REPLACE, OP_FILE_APPEND, OP_FILE_CUT, OP_FILE_REMOVE, OP_FILE_READ };
 	_cleanup_free_ char *path = strf("%s%s", dir, rest);
 
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		refuse(f, verbs[i], path, "x");
+		refuse(f, verbs[i], path, "1");
 }
 
 static void test_own_files_elsewhere(void **state)
@@ -709,6 +709,13 @@ static void test_own_files(void **state)
 	assert_int_equal(run(f, OP_FILE_APPEND, 0, path, "two\n"), 0);
 	assert_int_equal(run(f, OP_FILE_READ, 0, path, NULL), 0);
 	assert_string_equal(f->data, "one\ntwo\n");
+	assert_int_equal(run(f, OP_FILE_CUT, 0, path, "100"), 0);
+	assert_int_equal(run(f, OP_FILE_CUT, 0, path, "8"), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 8);
+	assert_int_equal(run(f, OP_FILE_CUT, 0, path, "4"), 0);
+	assert_int_equal(run(f, OP_FILE_READ, 0, path, NULL), 0);
+	assert_string_equal(f->data, "one\n");
 	assert_int_equal(run(f, OP_FILE_REPLACE, 0, path, "three\n"), 0);
 	text = get_file(path);
 	assert_string_equal(text, "three\n");
@@ -716,13 +723,14 @@ static void test_own_files(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(run(f, OP_FILE_REMOVE, 0, path, NULL), 0);
 	assert_int_equal(run(f, OP_FILE_REMOVE, 0, path, NULL), ENOENT);
+	assert_int_equal(run(f, OP_FILE_CUT, 0, path, "0"), ENOENT);
 	assert_int_equal(run(f, OP_FILE_REMOVE, OP_MAY_BE_ABSENT, path, NULL), 0);
 	assert_null(f->message);
 }
 
 static void test_own_files_and_links(void **state)
 {
-	static const enum op_verb verbs[] = { OP_FILE_REPLACE, OP_FILE_APPEND, OP_FILE_REMOVE, OP_FILE_READ };
+	static const enum op_verb verbs[] = { OP_FILE_REPLACE, OP_FILE_APPEND, OP_FILE_CUT, OP_FILE_REMOVE, OP_FILE_READ };
 	struct fixture *f = *state;
 	_cleanup_free_ char *victim = strf("%s/victim", top), *link = strf("%s/link", state_dir), *text = NULL;
 	_cleanup_free_ char *folder = strf("%s/folder", state_dir), *through = strf("%s/victim", folder);
@@ -731,9 +739,9 @@ static void test_own_files_and_links(void **state)
 	assert_int_equal(symlink(victim, link), 0);
 	assert_int_equal(symlink(top, folder), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		assert_int_equal(run(f, verbs[i], 0, link, "x"), EINVAL);
+		assert_int_equal(run(f, verbs[i], 0, link, "1"), EINVAL);
 		assert_says(f, "no regular file");
-		assert_int_equal(run(f, verbs[i], 0, through, "x"), ELOOP);
+		assert_int_equal(run(f, verbs[i], 0, through, "1"), ELOOP);
 		assert_says(f, "cannot be reached");
 	}
 	text = get_file(victim);

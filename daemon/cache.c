@@ -2,6 +2,8 @@
 /* The cache of the kernel's state after a transaction: what was done is known, so it follows without another reading. */
 #include "daemon/transaction.h"
 
+#include <errno.h>
+
 #include "base/text.h"
 #include "kernel/element.h"
 
@@ -56,9 +58,33 @@ void cache_elements(struct manager *m, const struct tree *tree, char *const *ele
 		cache_element(m, tree, *elements);
 }
 
+/* What the steps of each element came to; a step of a port that is re-addressed also takes care of its links. */
+static int sort_elements(const struct txn *t, struct map *done, struct map *undone, struct map *unknown)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		enum step_state state = run_state(&t->run, i);
+		struct map *m = state == STEP_DONE ? done : state == STEP_FAILED ? unknown : undone;
+
+		if (map_put(m, t->plan.steps[i]->object, m) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 void txn_update_cache(struct txn *t)
 {
-	for (char **e = t->scope.elements; e && *e; e++)
-		if (!map_get(t->m->failed, *e) && !strv_contains(t->owed, *e))
-			cache_element(t->m, t->target, *e);
+	_cleanup_(map_freep) struct map *done = map_new(), *undone = map_new(), *unknown = map_new();
+
+	if (!done || !undone || !unknown || sort_elements(t, done, undone, unknown) < 0)
+		return;
+	for (char **text = t->scope.elements; text && *text; text++) {
+		_cleanup_element_ struct element e = { 0 };
+		const char *by = *text;
+
+		if (element_parse(*text, &e) < 0 || map_get(unknown, *text))
+			continue;
+		if (e.edge && !map_get(done, *text) && !map_get(undone, *text))
+			by = e.object;
+		cache_element(t->m, map_get(done, by) && !map_get(undone, by) ? t->target : t->actual, *text);
+	}
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Drift: where the kernel differed from what is wanted when it was last read whole, less what transactions have settled since.
- * Until the start has done its part nothing counts as drift: that part is to repair it.
+ * Drift: where the kernel differed from what is wanted when that was last known: read whole, or touched by a transaction. Until the
+ * start has done its part nothing counts as drift: that part is to repair it.
  */
-#include "daemon/transaction.h"
+#include <errno.h>
 
+#include "base/map.h"
 #include "base/text.h"
+#include "daemon/manager-private.h"
+#include "kernel/element.h"
 
 static int compare_elements(const void *a, const void *b)
 {
@@ -29,26 +32,20 @@ bool drift_has(const struct manager *m, const char *element)
 	return d->n && bsearch(&key, d->items, d->n, sizeof(*d->items), compare_elements);
 }
 
-static int compare_names(const void *a, const void *b)
+static int forget(struct manager *m, const struct scope *s)
 {
-	return strcmp(a, *(char *const *)b);
-}
+	_cleanup_(map_freep) struct map *elements = map_new();
+	size_t kept = 0;
 
-void drift_settle(struct manager *m, const struct txn *t)
-{
-	_cleanup_(map_freep) struct map *left = map_new();
-	char **scope = t->scope.elements;
-	size_t n = strv_len(scope), kept = 0;
-
-	if (!left)
-		return;
-	for (size_t i = 0; i < t->plan.n; i++)
-		if (run_state(&t->run, i) != STEP_DONE && map_put(left, t->plan.steps[i]->object, m) < 0)
-			return;
+	if (!elements)
+		return -ENOMEM;
+	for (char **e = s->elements; e && *e; e++)
+		if (map_put(elements, *e, m) < 0)
+			return -ENOMEM;
 	for (size_t i = 0; i < m->drift.n; i++) {
 		struct difference *d = &m->drift.items[i];
 
-		if (!n || !bsearch(d->element, scope, n, sizeof(*scope), compare_names) || map_get(left, d->element)) {
+		if (!map_get(elements, d->element)) {
 			m->drift.items[kept++] = *d;
 			continue;
 		}
@@ -58,4 +55,30 @@ void drift_settle(struct manager *m, const struct txn *t)
 		free(d->actual);
 	}
 	m->drift.n = kept;
+	return 0;
+}
+
+int drift_update(struct manager *m, const struct scope *s)
+{
+	_cleanup_(tree_freep) struct tree *target = NULL;
+	_cleanup_scope_ struct scope wanted = { 0 };
+	size_t had;
+	int r = forget(m, s);
+
+	/* What is there and not wanted is owed or foreign, but no drift. */
+	for (char **text = s->elements; r >= 0 && text && *text; text++) {
+		_cleanup_element_ struct element e = { 0 };
+
+		r = element_parse(*text, &e);
+		if (r >= 0 && nvmet_has(m->wanted, &e))
+			r = strv_append(&wanted.elements, *text);
+	}
+	if (r >= 0)
+		r = nvmet_lower(m->wanted, &wanted, &target, NULL);
+	had = m->drift.n;
+	if (r >= 0)
+		r = nvmet_compare(target, m->actual, &wanted, &m->drift);
+	if (m->drift.n > had)
+		qsort(m->drift.items, m->drift.n, sizeof(*m->drift.items), compare_elements);
+	return r;
 }

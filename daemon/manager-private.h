@@ -27,6 +27,7 @@ struct manager {
 
 	struct ledger *ledger;
 	int ledger_fd;
+	size_t ledger_bytes, ledger_compact_at;
 	bool ledger_new;		/* there was none at start: the past of what is in the kernel is unknown */
 	struct map *failed;		/* element -> reason (owned text), of what is wanted and could not be made */
 	struct differences drift;	/* sorted by element; see drift.c, which is how to look at it */
@@ -123,9 +124,8 @@ void marks_after(struct manager *m, const struct step *s);
 /* drift.c */
 const struct differences *drift_known(const struct manager *m);
 bool drift_has(const struct manager *m, const char *element);
-/* What the ended transaction did or found to be right differs no more; what it left, for lack of consent or because it failed, does. */
-struct txn;
-void drift_settle(struct manager *m, const struct txn *t);
+/* Compares what is wanted of these elements with what the kernel is now known to have. */
+int drift_update(struct manager *m, const struct scope *s);
 
 /* adopt.c: what is in the kernel and not ours, as changes to the model; paths NULL: all of it. */
 int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, struct cfg_errors *errs);

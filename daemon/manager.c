@@ -17,6 +17,7 @@
 #include "daemon/transaction.h"
 
 #define TXNS_MAX 10000
+#define LEDGER_COMPACT (64u << 10)	/* not worth it below */
 
 static const char *const act_names[] = {
 	[ACT_CHANGE] = "change", [ACT_APPLY] = "apply", [ACT_RESTORE] = "restore", [ACT_CLEAR] = "clear",
@@ -67,9 +68,34 @@ void request_done(struct request *r)
 
 /* ---- what transactions share ---- */
 
+static int ledger_failed(const struct manager *m, int code, struct cfg_error *err)
+{
+	_cleanup_free_ char *path = store_path_ledger(&m->paths);
+
+	return cfg_error_set(err, code, "the ledger %s cannot be written: %s", path ? path : "", strerror(code));
+}
+
+/* Begins the file anew with what still counts. Failing that, the old one goes on. */
+static void compact_ledger(struct manager *m)
+{
+	_cleanup_free_ char *path = store_path_ledger(&m->paths), *new_path = path ? strf("%s.new", path) : NULL, *text = NULL;
+	_cleanup_close_ int fd = -1;
+	size_t len;
+
+	if (!new_path || ledger_text(m->ledger, &text, &len) < 0)
+		return;
+	m->ledger_compact_at = 2 * (m->ledger_bytes > LEDGER_COMPACT ? m->ledger_bytes : LEDGER_COMPACT);
+	fd = open(new_path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len || rename(new_path, path) < 0)
+		return;
+	close(m->ledger_fd);
+	m->ledger_fd = steal_fd(&fd);
+	m->ledger_bytes = len;
+	m->ledger_compact_at = 2 * (len > LEDGER_COMPACT ? len : LEDGER_COMPACT);
+}
+
 int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err)
 {
-	_cleanup_free_ char *path = NULL;
 	ssize_t n;
 
 	if (line->failed)
@@ -77,13 +103,22 @@ int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_erro
 	if (!line->len)
 		return 0;
 	n = write(m->ledger_fd, line->s, line->len);
-	if (n == (ssize_t)line->len) {
-		strbuf_done(line);
-		return 0;
-	}
-	path = store_path_ledger(&m->paths);
-	return cfg_error_set(err, n < 0 ? errno : ENOSPC, "the ledger %s cannot be written: %s", path ? path : "",
-			     strerror(n < 0 ? errno : ENOSPC));
+	if (n != (ssize_t)line->len)
+		return ledger_failed(m, n < 0 ? errno : ENOSPC, err);
+	m->ledger_bytes += line->len;
+	strbuf_done(line);
+	if (m->ledger_bytes > m->ledger_compact_at)
+		compact_ledger(m);
+	return 0;
+}
+
+/* What an earlier daemon left unfinished was dealt with: it is as it is wanted, or owed. */
+static void settle_ledger(struct manager *m)
+{
+	_cleanup_strbuf_ struct strbuf line = { 0 };
+
+	if (ledger_settle(m->ledger, &line) >= 0)
+		manager_ledger_write(m, &line, NULL);
 }
 
 void manager_clear_failed(struct manager *m, const char *element)
@@ -234,11 +269,11 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 {
 	request_done_fn done = t->done;
 
-	if (t->job.state == JOB_DONE && !t->request.dry_run)
-		drift_settle(m, t);
 	keep_by_time(m, t);
 	if (t->job.act == ACT_START) {
 		m->started = true;
+		if (t->job.state == JOB_DONE)
+			settle_ledger(m);
 		if (m->observer.started)
 			m->observer.started(m->observer.userdata, &t->job);
 	}
@@ -517,6 +552,8 @@ static int open_ledger(struct manager *m, struct cfg_error *err)
 		return -EIO;
 	/* A ledger has at least one line once this daemon has run since boot. */
 	m->ledger_new = len == 0;
+	m->ledger_bytes = len;
+	m->ledger_compact_at = LEDGER_COMPACT;
 	if (ledger_load(m->ledger, text, len, &bad) < 0)
 		return cfg_error_oom(err);
 	if (bad)

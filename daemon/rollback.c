@@ -9,7 +9,6 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "kernel/element.h"
 
 static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
 {
@@ -128,28 +127,6 @@ static int note_grown(struct txn *t)
 	return r;
 }
 
-/* What is not as it is wanted is drift, whether it was so before or not. */
-static int note_drift(struct txn *t)
-{
-	_cleanup_(tree_freep) struct tree *target = NULL;
-	_cleanup_scope_ struct scope wanted = { 0 };
-	int r = 0;
-
-	for (char **text = t->back_scope.elements; r >= 0 && text && *text; text++) {
-		_cleanup_element_ struct element e = { 0 };
-
-		r = element_parse(*text, &e);
-		if (r >= 0 && nvmet_has(t->m->wanted, &e))
-			r = strv_append(&wanted.elements, *text);
-	}
-	if (r >= 0)
-		r = nvmet_lower(t->m->wanted, &wanted, &target, NULL);
-	if (r < 0)
-		return r;
-	manager_forget_drift(t->m, &t->back_scope);
-	return nvmet_compare(target, t->reread, &wanted, &t->m->drift);
-}
-
 static void on_compared(void *userdata, struct cfg_error *err)
 {
 	struct txn *t = userdata;
@@ -158,11 +135,12 @@ static void on_compared(void *userdata, struct cfg_error *err)
 		back_failed(t, err, "the kernel's state cannot be read");
 		return;
 	}
-	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || note_grown(t) < 0 || note_drift(t) < 0) {
+	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || note_grown(t) < 0) {
 		back_failed(t, NULL, "out of memory");
 		return;
 	}
 	cache_elements(t->m, t->reread, t->back_scope.elements);
+	drift_update(t->m, &t->back_scope);
 	owe_left(t);
 	txn_rolled_back(t);
 }

@@ -106,8 +106,10 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 
 	if (ledger_end(m->ledger, t->job.id, &line) >= 0)
 		manager_ledger_write(m, &line, NULL);
-	if (state == JOB_DONE && !t->request.dry_run && t->target)
+	if (state == JOB_DONE && !t->request.dry_run) {
 		txn_update_cache(t);
+		drift_update(m, &t->scope);
+	}
 	claims_release_all(&t->claims);
 	t->waiting = false;
 	t->job.ended_usec = now_usec();

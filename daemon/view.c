@@ -43,6 +43,20 @@ static int foreign_below(const struct manager *m, const struct object *parent, f
 
 /* ---- show ---- */
 
+/* The member of an object, made where it is missing. Borrowed. */
+static struct json_object *member_made(struct json_object *o, const char *key)
+{
+	struct json_object *member;
+
+	if (!o || json_object_object_get_ex(o, key, &member))
+		return o ? member : NULL;
+	member = json_object_new_object();
+	if (json_object_object_add(o, key, member) == 0)
+		return member;
+	json_object_put(member);
+	return NULL;
+}
+
 /* The member of a document for a path, made with its parents where it is missing. Borrowed. */
 static struct json_object *document_node(struct json_object *doc, const char *path, bool make)
 {
@@ -53,20 +67,24 @@ static struct json_object *document_node(struct json_object *doc, const char *pa
 		return NULL;
 	for (unsigned i = 0; i < p.depth; i++) {
 		const struct kind_info *info = kind_info(p.kind[i]);
-		struct json_object *next;
 		const char *steps[] = { info->collection, info->singleton ? NULL : p.name[i] };
 
-		for (size_t k = 0; k < ARRAY_SIZE(steps) && steps[k]; k++) {
-			if (!json_object_object_get_ex(at, steps[k], &next)) {
-				if (!make)
-					return NULL;
-				next = json_object_new_object();
-				json_object_object_add(at, steps[k], next);
-			}
-			at = next;
-		}
+		for (size_t k = 0; at && k < ARRAY_SIZE(steps) && steps[k]; k++)
+			at = make ? member_made(at, steps[k]) : json_object_object_get(at, steps[k]);
 	}
 	return at;
+}
+
+/* The same for an object that may have a name which no document could hold, and hence no path that can be parsed. */
+static struct json_object *object_node(struct json_object *doc, const struct object *o)
+{
+	const struct kind_info *info = kind_info(o->kind);
+	struct json_object *at = doc;
+
+	if (o->kind == KIND_ROOT)
+		return doc;
+	at = member_made(object_node(doc, o->parent), info->collection);
+	return info->singleton ? at : member_made(at, o->name);
 }
 
 static void set_state(struct json_object *doc, const char *path, const char *state, const char *reason, bool make)
@@ -100,7 +118,7 @@ static int show_foreign(void *userdata, const struct object *o, const char *path
 
 	if (!shown(s->below, path))
 		return 0;
-	node = document_node(s->doc, path, true);
+	node = object_node(s->doc, o);
 	attrs = object_to_json(o, s->flags | DOCUMENT_DERIVED);
 	if (!node || !attrs) {
 		json_object_put(attrs);
@@ -146,7 +164,8 @@ int manager_show(struct manager *m, const char *path, bool defaults, struct json
 		_cleanup_path_ struct path p = { 0 };
 		enum kind collection = KIND_MAX;
 
-		if (path_parse(s.below, &p, &collection, err) < 0)
+		/* What somebody else made may have a name that we would not give. */
+		if (!tree_find(m->actual, s.below) && path_parse(s.below, &p, &collection, err) < 0)
 			return -EINVAL;
 		if (collection == KIND_MAX) {
 			o = tree_find(m->wanted, s.below);

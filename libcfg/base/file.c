@@ -12,10 +12,10 @@ static int fail(struct cfg_error *err, const char *path, const char *what)
 {
 	int code = errno;
 
-	return cfg_error_set(err, code, "%s cannot be %s: %s", path, what, strerror(code));
+	return cfg_error_set(err, code, "%s: cannot be %s: %s", path, what, strerror(code));
 }
 
-static int read_all(int fd, const char *path, size_t max, char **ret, size_t *ret_len, struct cfg_error *err)
+int file_read_fd(int fd, const char *path, size_t max, char **ret, size_t *ret_len, struct cfg_error *err)
 {
 	struct strbuf b = { 0 };
 	char chunk[65536];
@@ -30,7 +30,7 @@ static int read_all(int fd, const char *path, size_t max, char **ret, size_t *re
 		}
 		if (b.len + (size_t)n > max) {
 			strbuf_done(&b);
-			return cfg_error_set(err, EFBIG, "%s is larger than %zu bytes", path, max);
+			return cfg_error_set(err, EFBIG, "%s: is larger than %zu bytes", path, max);
 		}
 		strbuf_add_mem(&b, chunk, (size_t)n);
 	}
@@ -44,8 +44,6 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct 
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 
-	if (streq(path, "-"))
-		return read_all(STDIN_FILENO, "standard input", max, ret, ret_len, err);
 	/* O_NONBLOCK: opening a FIFO that nobody writes to must not hang. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
@@ -53,10 +51,10 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct 
 	if (fstat(fd, &st) < 0)
 		return fail(err, path, "read");
 	if (!S_ISREG(st.st_mode))
-		return cfg_error_set(err, EINVAL, "%s is not a regular file", path);
+		return cfg_error_set(err, EINVAL, "%s: is not a regular file", path);
 	if ((uint64_t)st.st_size > max)
-		return cfg_error_set(err, EFBIG, "%s is larger than %zu bytes", path, max);
-	return read_all(fd, path, max, ret, ret_len, err);
+		return cfg_error_set(err, EFBIG, "%s: is larger than %zu bytes", path, max);
+	return file_read_fd(fd, path, max, ret, ret_len, err);
 }
 
 static int write_all(int fd, const void *data, size_t len)
@@ -106,13 +104,13 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 		return cfg_error_oom(err);
 	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
-		return fail(err, temp, "made");
+		return fail(err, path, "written");
 	r = write_all(fd, data, len);
 	if (r >= 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = -errno;
 	if (r < 0) {
 		errno = -r;
-		r = fail(err, temp, "written");
+		r = fail(err, path, "written");
 	} else if (rename(temp, path) < 0) {
 		r = fail(err, path, "replaced");
 	}
@@ -168,5 +166,5 @@ int file_make_dirs(const char *path, mode_t mode, struct cfg_error *err)
 	}
 	if (stat(path, &st) < 0)
 		return fail(err, path, "read");
-	return S_ISDIR(st.st_mode) ? 0 : cfg_error_set(err, ENOTDIR, "%s is not a folder", path);
+	return S_ISDIR(st.st_mode) ? 0 : cfg_error_set(err, ENOTDIR, "%s: is not a folder", path);
 }

@@ -7,10 +7,12 @@
 
 #include "base/error.h"
 
-/* Reads a regular file (or "-", standard input) whole. *ret is NUL-terminated (the NUL not counted), caller
+/* Reads a regular file whole. *ret is NUL-terminated (the NUL not counted), caller
  * frees. More than max bytes is EFBIG, a folder or device EINVAL; both before anything is allocated for it.
  * May block on disk. */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct cfg_error *err);
+/* The same from whatever is open, up to its end; path is what it is called. */
+int file_read_fd(int fd, const char *path, size_t max, char **ret, size_t *ret_len, struct cfg_error *err);
 
 /* Replaces path so that after a crash either the old or the new content is there: write to a temporary name
  * beside it, fsync, rename, fsync of the folder. May block on disk. The folder must exist. */

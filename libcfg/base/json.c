@@ -414,7 +414,7 @@ int json_parse(const char *name, const char *text, size_t len, struct json_objec
 	int k;
 
 	if (len > JSON_MAX_BYTES)
-		return cfg_error_set(err, EFBIG, "%s is larger than %u MiB", name, JSON_MAX_BYTES >> 20);
+		return cfg_error_set(err, EFBIG, "%s: is larger than %u MiB", name, JSON_MAX_BYTES >> 20);
 	k = check_encoding(&r);
 	if (k < 0)
 		return k;

@@ -183,7 +183,7 @@ static void test_files_that_are_none(void **state)
 	assert_true(settings_load(path, &s, &errs) < 0);
 	assert_int_equal(errs.total, 3);
 	assert_non_null(strstr(errs.items[0].msg, "NUL"));
-	assert_non_null(strstr(errs.items[1].msg, "/tmp is not a regular file"));
+	assert_non_null(strstr(errs.items[1].msg, "/tmp: is not a regular file"));
 	assert_non_null(strstr(errs.items[2].msg, "larger than"));
 }
 

@@ -786,11 +786,11 @@ static void test_sizes(void **state)
 	put_generation(b, &h, 3, "");
 	put_sparse(b->snapshot, (off_t)JSON_MAX_BYTES + 1);
 	load(b, &l);
-	assert_shouts(&l, "config.json is larger than");
+	assert_shouts(&l, "config.json: is larger than");
 	assert_tree(l.tree, h.text[3]);
 	put_sparse(b->journal, (off_t)JOURNAL_MAX_BYTES + 1);
 	load(b, &l2);
-	assert_shouts(&l2, "journal is larger than");
+	assert_shouts(&l2, "journal: is larger than");
 	assert_tree(l2.tree, h.text[3]);
 	assert_int_equal(count_aside(b->state), 1);
 	assert_loads(b, h.text[3], 3);
@@ -836,7 +836,7 @@ static void test_out_of_reach(void **state)
 	put_text(b->snapshot, "a file");
 	p.config_dir = b->snapshot;
 	assert_true(store_load(&p, &l, &err) < 0);
-	assert_non_null(strstr(err.msg, "config.json/config.json cannot be opened"));
+	assert_non_null(strstr(err.msg, "config.json/config.json: cannot be opened"));
 	assert_null(l.tree);
 	cfg_error_done(&err);
 	p = b->p;

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Talking to nvmetd: calls, documents, progress. */
+/* Talking to nvmetd: the bus, calls and answers, documents. */
 #include "cli/cli.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <time.h>
+#include <sys/stat.h>
 
-#include "base/file.h"
 #include "dbus/errors.h"
 #include "dbus/names.h"
-
-/* A document as a string on a bus that passes no descriptors: within the bus's limit on messages. */
-#define REMOTE_DOCUMENT_MAX (32u << 20)
-
-struct progress {
-	struct cli *c;
-	char *job;		/* object path of the job that is ours */
-	uint64_t done, total;
-	char *step;
-	struct timespec began;
-	bool shown;
-	sd_bus_message *reply;
-};
 
 static int connect_bus(struct cli *c)
 {
@@ -31,12 +17,11 @@ static int connect_bus(struct cli *c)
 	if (c->bus)
 		return 0;
 	r = c->remote ? sd_bus_open_system_remote(&c->bus, c->remote) : sd_bus_open_system(&c->bus);
-	if (r < 0) {
-		complain("%s%sthe system bus cannot be reached: %s", c->remote ? c->remote : "", c->remote ? ": " : "",
-			 strerror(-r));
-		return STATUS_REFUSED;
-	}
-	return 0;
+	if (r >= 0)
+		return 0;
+	complain("%s%sthe system bus cannot be reached, and with it nvmetd: %s", c->remote ? c->remote : "", c->remote ? ": " : "",
+		 strerror(-r));
+	return STATUS_REFUSED;
 }
 
 int client_call_new(struct cli *c, const char *method, struct call *ret)
@@ -50,9 +35,16 @@ int client_call_new(struct cli *c, const char *method, struct call *ret)
 	return r < 0 ? out_of_memory() : 0;
 }
 
+/* ---- options ---- */
+
 static int append_bool(sd_bus_message *m, const char *name, bool value)
 {
 	return value ? sd_bus_message_append(m, "{sv}", name, "b", 1) : 0;
+}
+
+static int append_text(sd_bus_message *m, const char *name, const char *value)
+{
+	return value ? sd_bus_message_append(m, "{sv}", name, "s", value) : 0;
 }
 
 static int append_consent(sd_bus_message *m, const char *name, bool all, char **paths)
@@ -73,168 +65,137 @@ static int append_consent(sd_bus_message *m, const char *name, bool all, char **
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int client_append_options(struct cli *c, struct call *call)
+static int append_options(struct cli *c, sd_bus_message *m)
 {
-	sd_bus_message *m = call->message;
+	const struct {
+		const char *name;
+		bool value;
+	} flags[] = {
+		{ "dry_run", c->dry_run }, { "merge", c->merge }, { "recursive", c->recursive }, { "revoke", c->revoke },
+	};
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
-	if (r >= 0)
-		r = append_bool(m, "dry_run", c->dry_run);
-	if (r >= 0)
-		r = append_bool(m, "merge", c->merge);
-	if (r >= 0)
-		r = append_bool(m, "recursive", c->recursive);
-	if (r >= 0)
-		r = append_bool(m, "revoke", c->revoke);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(flags); i++)
+		r = append_bool(m, flags[i].name, flags[i].value);
 	if (r >= 0)
 		r = append_consent(m, "disrupt", c->disrupt, c->disrupt_paths);
 	if (r >= 0)
 		r = append_consent(m, "destroy", c->destroy, c->destroy_paths);
 	if (r >= 0 && c->generation)
 		r = sd_bus_message_append(m, "{sv}", "generation", "t", c->generation);
-	if (r >= 0 && c->plan)
-		r = sd_bus_message_append(m, "{sv}", "plan", "s", c->plan);
+	if (r >= 0)
+		r = append_text(m, "plan", c->plan);
+	if (r >= 0)
+		r = append_text(m, "name", c->document);
 	if (r >= 0 && c->no_wait)
 		r = sd_bus_message_append(m, "{sv}", "wait", "b", 0);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int client_append_options(struct cli *c, struct call *call)
+{
+	int r = append_options(c, call->message);
+
 	if (r >= 0)
-		r = sd_bus_message_close_container(m);
-	return r < 0 ? out_of_memory() : 0;
-}
-
-/* ---- progress ---- */
-
-static void progress_show(struct progress *p)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!p->total || now.tv_sec - p->began.tv_sec < 1)
-		return;
-	fprintf(stderr, "\r\033[K%llu of %llu steps  %.60s", (unsigned long long)p->done, (unsigned long long)p->total,
-		p->step ? p->step : "");
-	p->shown = true;
-}
-
-static void progress_end(struct progress *p)
-{
-	if (p->shown)
-		fputs("\r\033[K", stderr);
-	free(p->job);
-	free(p->step);
-}
-
-static int on_job_new(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	struct progress *p = userdata;
-	_cleanup_free_ char *caller = NULL, *ours = strf("[%d]", (int)getpid());
-	const char *path;
-	uint64_t id;
-
-	if (p->job || sd_bus_message_read(m, "to", &id, &path) < 0)
 		return 0;
-	/* Several may begin at the same time; the daemon notes who asked for each. */
-	if (sd_bus_get_property_string(p->c->bus, BUS_NAME, path, BUS_JOB_INTERFACE, "Caller", NULL, &caller) < 0)
-		return 0;
-	if (ours && strstr(caller, ours))
-		p->job = strdup(path);
-	return 0;
+	sd_bus_message_unref(call->message);
+	return r == -ENOMEM ? out_of_memory() : usage_error(c, "an argument is not UTF-8 text");
 }
 
-static int on_job_changed(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	struct progress *p = userdata;
-	const char *name, *step;
+/* ---- calls ---- */
 
-	if (!p->job || !streq(sd_bus_message_get_path(m), p->job))
-		return 0;
-	if (sd_bus_message_skip(m, "s") < 0 || sd_bus_message_enter_container(m, 'a', "{sv}") < 0)
-		return 0;
-	while (sd_bus_message_enter_container(m, 'e', "sv") > 0) {
-		if (sd_bus_message_read(m, "s", &name) < 0)
-			return 0;
-		if (streq(name, "StepsDone"))
-			sd_bus_message_read(m, "v", "t", &p->done);
-		else if (streq(name, "StepsTotal"))
-			sd_bus_message_read(m, "v", "t", &p->total);
-		else if (streq(name, "Step") && sd_bus_message_read(m, "v", "s", &step) >= 0) {
-			free(p->step);
-			p->step = strdup(step);
-		} else
-			sd_bus_message_skip(m, "v");
-		sd_bus_message_exit_container(m);
-	}
-	progress_show(p);
-	return 0;
+/* What the bus says when nobody is there, in words for who has to do something about it. */
+static bool is_absent(const sd_bus_error *e)
+{
+	static const char *const names[] = {
+		SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER, "org.freedesktop.systemd1.NoSuchUnit",
+		"org.freedesktop.systemd1.UnitMasked", "org.freedesktop.DBus.Error.Spawn.",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strncmp(e->name, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
 }
 
-static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error)
+static int complain_bus(const struct cli *c, const struct call *call, const sd_bus_error *e)
 {
-	struct progress *p = userdata;
+	const char *message = e->message ? e->message : e->name;
+	bool is_change = c->verb->options & TAKES_NO_WAIT;
 
-	p->reply = sd_bus_message_ref(m);
-	return 0;
-}
-
-static void watch_progress(struct progress *p)
-{
-	if (!isatty(STDERR_FILENO) || p->c->quiet)
-		return;
-	sd_bus_match_signal(p->c->bus, NULL, BUS_NAME, BUS_ROOT, BUS_MANAGER_INTERFACE, "JobNew", on_job_new, p);
-	sd_bus_match_signal(p->c->bus, NULL, BUS_NAME, NULL, "org.freedesktop.DBus.Properties", "PropertiesChanged",
-			    on_job_changed, p);
-}
-
-static int complain_bus(const struct cli *c, const sd_bus_error *e)
-{
-	complain("%s", e->message ? e->message : e->name);
+	if (is_absent(e))
+		complain("nvmetd does not run; start it with systemctl start nvmetd (%s)", message);
+	else if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(e, SD_BUS_ERROR_DISCONNECTED))
+		complain("nvmetd ended before it answered%s", is_change ? "; what it had begun it completes or takes back at its "
+			 "next start, see nvmetctl status then" : "");
+	else if (bus_error_exit_status(e->name) == STATUS_REFUSED && strstr(e->name, "AccessDenied"))
+		complain("%s: permission denied: %s", c->verb->name, strncmp(message, call->method, strlen(call->method)) == 0 ?
+			 "only root may do this" : message);
+	else
+		complain_lines(message);
 	return bus_error_exit_status(e->name);
 }
 
-int client_call(struct cli *c, struct call *call, char **ret_text)
+int client_call(struct cli *c, struct call *call, sd_bus_message **ret_reply)
 {
-	struct progress p = { .c = c };
-	const char *text;
-	int r;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *message = steal_ptr(call->message), *reply = NULL;
+	struct call sent = { .method = call->method, .message = message };
+	int r = wait_for_reply(c, &sent, &reply);
 
-	clock_gettime(CLOCK_MONOTONIC, &p.began);
-	watch_progress(&p);
-	r = sd_bus_call_async(c->bus, NULL, call->message, on_reply, &p, UINT64_MAX);
-	sd_bus_message_unref(call->message);
-	call->message = NULL;
-	while (r >= 0 && !p.reply) {
-		r = sd_bus_process(c->bus, NULL);
-		if (r == 0)
-			r = sd_bus_wait(c->bus, UINT64_MAX);
-	}
-	progress_end(&p);
 	if (r < 0) {
-		complain("%s: the connection to the bus broke: %s", call->method, strerror(-r));
+		complain("the connection to the bus broke before nvmetd answered: %s", strerror(-r));
 		return STATUS_REFUSED;
 	}
-	if (sd_bus_message_is_method_error(p.reply, NULL)) {
-		r = complain_bus(c, sd_bus_message_get_error(p.reply));
-	} else if (!ret_text) {
-		r = 0;
-	} else if (sd_bus_message_read(p.reply, "s", &text) < 0) {
-		complain("%s: the daemon's answer has another form than expected", call->method);
-		r = STATUS_FAILED;
-	} else {
-		*ret_text = strdup(text);
-		r = *ret_text ? 0 : out_of_memory();
+	if (sd_bus_message_is_method_error(reply, NULL))
+		return complain_bus(c, &sent, sd_bus_message_get_error(reply));
+	*ret_reply = steal_ptr(reply);
+	return 0;
+}
+
+/* The answer's only value: a string, or memory behind a descriptor. */
+static int read_text(sd_bus_message *reply, char **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *s;
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	if (sd_bus_message_has_signature(reply, "s")) {
+		if (sd_bus_message_read(reply, "s", &s) < 0)
+			return -EBADMSG;
+		*ret = strdup(s);
+		return *ret ? 0 : -ENOMEM;
 	}
-	sd_bus_message_unref(p.reply);
-	return r;
+	if (sd_bus_message_read(reply, "h", &fd) < 0 || fstat(fd, &st) < 0)
+		return -EBADMSG;
+	text = calloc(1, (size_t)st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	for (off_t at = 0; at < st.st_size; at += n) {
+		n = pread(fd, text + at, (size_t)(st.st_size - at), at);
+		if (n <= 0)
+			return n < 0 ? -errno : -EBADMSG;
+	}
+	*ret = steal_ptr(text);
+	return 0;
 }
 
 int client_call_json(struct cli *c, struct call *call, struct json_object **ret)
 {
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	_cleanup_free_ char *text = NULL;
-	int r = client_call(c, call, &text);
+	int r = client_call(c, call, &reply);
 
 	if (r)
 		return r;
-	if (json_parse("the daemon's answer", text, strlen(text), ret, &err) < 0) {
+	r = read_text(reply, &text);
+	if (r < 0)
+		cfg_error_set(&err, -r, "the daemon's answer cannot be read: %s", strerror(-r));
+	else
+		r = json_parse("the daemon's answer", text, strlen(text), ret, &err);
+	if (r < 0) {
 		complain_error(&err);
 		return STATUS_FAILED;
 	}
@@ -249,21 +210,34 @@ int client_get(struct cli *c, const char *method, struct json_object **ret)
 	return r ? r : client_call_json(c, &call, ret);
 }
 
-int client_dump(struct cli *c, const char *path, struct json_object **ret)
+/* What may be large travels as memory, but for a bus reached through ssh, which passes no descriptors. */
+static int call_new_large(struct cli *c, const char *method, struct call *ret)
+{
+	_cleanup_free_ char *fd_method = strf("%sFd", method);
+
+	if (!fd_method)
+		return out_of_memory();
+	return client_call_new(c, c->remote ? method : fd_method, ret);
+}
+
+int client_look(struct cli *c, const char *method, const char *path, struct json_object **ret)
 {
 	struct call call;
-	int r = client_call_new(c, "Dump", &call);
+	int r = call_new_large(c, method, &call);
 
 	if (r)
 		return r;
-	if (sd_bus_message_append(call.message, "sb", path, (int)c->defaults) < 0)
-		return out_of_memory();
+	if (sd_bus_message_append(call.message, "sb", path, (int)c->defaults) < 0) {
+		sd_bus_message_unref(call.message);
+		return usage_error(c, "%s: is not UTF-8 text", path);
+	}
+	call.method = method;
 	return client_call_json(c, &call, ret);
 }
 
 /* ---- documents ---- */
 
-static int append_memfd(struct call *call, const char *text, size_t len)
+static int append_memfd(sd_bus_message *m, const char *text, size_t len)
 {
 	_cleanup_close_ int fd = memfd_create("document", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -276,37 +250,43 @@ static int append_memfd(struct call *call, const char *text, size_t len)
 	}
 	if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return -errno;
-	return sd_bus_message_append(call->message, "h", fd);
+	return sd_bus_message_append(m, "h", fd) < 0 ? -ENOMEM : 0;
+}
+
+static int append_document(struct cli *c, sd_bus_message *m, const char *text, size_t len)
+{
+	if (!c->remote)
+		return append_memfd(m, text, len);
+	if (len > BUS_STRING_MAX) {
+		complain("%s: is over %u MiB, too large for a remote bus", c->document, BUS_STRING_MAX >> 20);
+		return STATUS_INVALID;
+	}
+	/* As the daemon says it of a document that comes as memory. */
+	if (strlen(text) != len || !text_is_utf8(text, len)) {
+		complain("%s: is not UTF-8 text", c->document);
+		return STATUS_INVALID;
+	}
+	return sd_bus_message_append(m, "s", text) < 0 ? -ENOMEM : 0;
 }
 
 int client_document_call(struct cli *c, const char *method, const char *file, struct call *ret)
 {
-	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-	_cleanup_free_ char *text = NULL, *fd_method = strf("%sFd", method);
+	_cleanup_free_ char *text = NULL;
 	size_t len;
-	int r;
+	int r = read_document(file, &c->document, &text, &len);
 
-	if (!fd_method)
-		return out_of_memory();
-	if (file_read(file, JSON_MAX_BYTES, &text, &len, &err) < 0) {
-		complain_error(&err);
-		return err.code == EFBIG ? STATUS_INVALID : STATUS_FAILED;
-	}
-	if (c->remote && len > REMOTE_DOCUMENT_MAX) {
-		complain("%s: is over %u MiB, too large for a remote bus", file, REMOTE_DOCUMENT_MAX >> 20);
-		return STATUS_INVALID;
-	}
-	if (c->remote && (strlen(text) != len || !text_is_utf8(text, len))) {
-		complain("%s: is not UTF-8 text", file);
-		return STATUS_INVALID;
-	}
-	r = client_call_new(c, c->remote ? method : fd_method, ret);
+	if (!r)
+		r = call_new_large(c, method, ret);
 	if (r)
 		return r;
-	r = c->remote ? sd_bus_message_append(ret->message, "s", text) : append_memfd(ret, text, len);
-	if (r < 0) {
-		complain("%s: cannot be handed over: %s", file, strerror(-r));
-		return STATUS_FAILED;
-	}
-	return client_append_options(c, ret);
+	r = append_document(c, ret->message, text, len);
+	/* It may hold secrets, and this memory is ours. */
+	explicit_bzero(text, len);
+	if (!r)
+		return client_append_options(c, ret);
+	sd_bus_message_unref(ret->message);
+	if (r > 0)
+		return r;
+	complain("%s: cannot be handed over: %s", c->document, strerror(-r));
+	return STATUS_FAILED;
 }

@@ -23,39 +23,35 @@ void edits_attr(struct json_object *edits, const char *attr, const char *op, con
 	json_object_array_add(json_object_array_get_idx(e, 2), a);
 }
 
-static const char *text_at(struct json_object *array, size_t i)
-{
-	return json_object_get_string(json_object_array_get_idx(array, i));
-}
-
 static int append_edit(sd_bus_message *m, struct json_object *e)
 {
 	struct json_object *attrs = json_object_array_get_idx(e, 2);
 	int r = sd_bus_message_open_container(m, 'r', "ssa(sss)");
 
 	if (r >= 0)
-		r = sd_bus_message_append(m, "ss", text_at(e, 0), text_at(e, 1));
+		r = sd_bus_message_append(m, "ss", array_string(e, 0), array_string(e, 1));
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'a', "(sss)");
-	for (size_t i = 0; r >= 0 && i < json_object_array_length(attrs); i++) {
+	for (size_t i = 0; r >= 0 && i < array_len(attrs); i++) {
 		struct json_object *a = json_object_array_get_idx(attrs, i);
 
-		r = sd_bus_message_append(m, "(sss)", text_at(a, 0), text_at(a, 1), text_at(a, 2));
+		r = sd_bus_message_append(m, "(sss)", array_string(a, 0), array_string(a, 1), array_string(a, 2));
 	}
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int edits_send(struct cli *c, struct json_object *edits, struct json_object **ret_report)
+int edits_run(struct cli *c, struct json_object *edits)
 {
 	struct call call;
 	int r = client_call_new(c, "Change", &call);
 
 	if (r)
 		return r;
+	c->one_edit = c->verb->run != verb_edit || array_len(edits) == 1;
 	r = sd_bus_message_open_container(call.message, 'a', "(ssa(sss))");
-	for (size_t i = 0; r >= 0 && i < json_object_array_length(edits); i++)
+	for (size_t i = 0; r >= 0 && i < array_len(edits); i++)
 		r = append_edit(call.message, json_object_array_get_idx(edits, i));
 	if (r >= 0)
 		r = sd_bus_message_close_container(call.message);
@@ -64,12 +60,14 @@ int edits_send(struct cli *c, struct json_object *edits, struct json_object **re
 		return usage_error(c, "an argument is not UTF-8 text, or the line is too long for the bus");
 	}
 	r = client_append_options(c, &call);
-	return r ? r : client_call_json(c, &call, ret_report);
+	return r ? r : change_run(c, &call);
 }
 
 static bool is_edit_verb(const char *word)
 {
-	return streq(word, "create") || streq(word, "set") || streq(word, "delete");
+	const struct verb *v = find_verb(word);
+
+	return v && v->run == verb_edit;
 }
 
 /* "attr=value", "list+=value", "list-=value" */
@@ -81,7 +79,7 @@ static int take_assignment(struct cli *c, struct json_object *edits, const char 
 	size_t n;
 
 	if (!eq || eq == word)
-		return usage_error(c, "%s is neither ATTR=VALUE nor one of create, set, delete", word);
+		return usage_error(c, "%s: is neither ATTR=VALUE nor one of create, set, delete", word);
 	n = (size_t)(eq - word);
 	if (word[n - 1] == '+' || word[n - 1] == '-') {
 		op = word[n - 1] == '+' ? "+=" : "-=";
@@ -109,26 +107,23 @@ static int take_edit(struct cli *c, struct json_object *edits, const char *verb,
 			return -r;
 	}
 	if (streq(verb, "set") && !attrs)
-		return -usage_error(c, "set needs at least one ATTR=VALUE");
+		return -usage_error(c, "%s: at least one ATTR=VALUE is needed", c->args[i - 1]);
 	if (streq(verb, "delete") && attrs)
-		return -usage_error(c, "delete takes no attributes");
+		return -usage_error(c, "attributes are not deleted with an object: %s", c->args[i - 1]);
 	return i;
 }
 
 int verb_edit(struct cli *c)
 {
-	_cleanup_json_ struct json_object *edits = json_object_new_array(), *report = NULL;
-	const char *verb = c->verb;
-	int i = 0, r;
+	_cleanup_json_ struct json_object *edits = json_object_new_array();
+	const char *verb = c->verb->name;
 
-	for (;;) {
+	for (int i = 0;;) {
 		i = take_edit(c, edits, verb, i);
 		if (i < 0)
 			return -i;
 		if (i >= c->n_args)
-			break;
+			return edits_run(c, edits);
 		verb = c->args[i++];
 	}
-	r = edits_send(c, edits, &report);
-	return r ? r : report_print(c, report);
 }

@@ -5,7 +5,10 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <sys/stat.h>
+
+#include "model/address.h"
 
 struct port_spec {
 	char *trtype, *traddr, *trsvcid;	/* trsvcid NULL: none */
@@ -48,10 +51,21 @@ static int parse_port(const char *text, struct port_spec *ret)
 	return ret->traddr && *ret->traddr && !(ret->trsvcid && !*ret->trsvcid) ? 0 : -1;
 }
 
+/* An address can be written in several ways. */
+static bool same_address(const char *a, const char *b)
+{
+	char text_a[IP_TEXT_MAX], text_b[IP_TEXT_MAX];
+	struct ip_address ip_a, ip_b;
+
+	if (!ip_parse(a, &ip_a) || !ip_parse(b, &ip_b))
+		return streq(a, b);
+	return streq(ip_to_text(&ip_a, text_a), ip_to_text(&ip_b, text_b));
+}
+
 static bool port_matches(struct json_object *port, const struct port_spec *p)
 {
 	return streq(member_string(port, "trtype"), p->trtype) &&
-	       streq(member_string(port, "traddr"), p->traddr ? p->traddr : "") &&
+	       same_address(member_string(port, "traddr"), p->traddr ? p->traddr : "") &&
 	       streq(member_string(port, "trsvcid"), p->trsvcid ? p->trsvcid : "");
 }
 
@@ -105,55 +119,65 @@ static char *free_backend_name(struct json_object *backends, const char *device)
 	}
 }
 
-static bool array_has(struct json_object *array, const char *text)
-{
-	for (size_t i = 0; array && i < json_object_array_length(array); i++)
-		if (streq(json_object_get_string(json_object_array_get_idx(array, i)), text))
-			return true;
-	return false;
-}
-
-static void add_backend(struct cli *c, struct json_object *edits, const char *name)
+static void add_backend(struct cli *c, struct json_object *edits, const char *name, const char *device)
 {
 	_cleanup_free_ char *path = strf("backends/%s", name);
 	struct stat st;
 	/* What cannot be looked at from here (remote, not there yet) is told by where it lies. */
-	bool block = !c->remote && stat(c->args[0], &st) == 0 ? S_ISBLK(st.st_mode) : strncmp(c->args[0], "/dev/", 5) == 0;
+	bool block = !c->remote && stat(device, &st) == 0 ? S_ISBLK(st.st_mode) : strncmp(device, "/dev/", 5) == 0;
 
 	edits_add(edits, "create", path);
 	edits_attr(edits, "type", "=", block ? "block" : "file");
-	edits_attr(edits, block ? "device" : "path", "=", c->args[0]);
+	edits_attr(edits, block ? "device" : "path", "=", device);
 	if (c->size)
 		edits_attr(edits, "size", "=", c->size);
 	if (c->create)
 		edits_attr(edits, "create", "=", "1");
 }
 
-static void add_subsystem(struct cli *c, struct json_object *edits, struct json_object *doc, struct json_object *subsystem)
+/* Hosts that are to be let in and are not yet. */
+static int missing_hosts(struct cli *c, struct json_object *subsystem, char ***ret)
+{
+	for (char **h = c->hosts; h && *h; h++)
+		if (!array_has(member(subsystem, "allowed_hosts"), *h) && !strv_contains(*ret, *h) && strv_append(ret, *h) < 0)
+			return out_of_memory();
+	return 0;
+}
+
+static int add_subsystem(struct cli *c, struct json_object *edits, struct json_object *doc, struct json_object *subsystem)
 {
 	_cleanup_free_ char *own = strf("subsystems/%s", c->nqn);
+	_cleanup_strv_ char **hosts = NULL;
+	bool open_up = c->any_host && !member_bool(subsystem, "allow_any_host");
+	int r = missing_hosts(c, subsystem, &hosts);
 
-	for (char **h = c->hosts; h && *h; h++) {
+	if (r || (subsystem && !hosts && !open_up))
+		return r;
+	for (char **h = hosts; h && *h; h++) {
 		_cleanup_free_ char *path = strf("hosts/%s", *h);
-		struct json_object *hosts = member(doc, "hosts");
 
-		if (!(hosts && member(hosts, *h)))
+		if (!member(member(doc, "hosts"), *h))
 			edits_add(edits, "create", path);
 	}
 	edits_add(edits, subsystem ? "set" : "create", own);
-	if (c->any_host)
+	if (open_up)
 		edits_attr(edits, "allow_any_host", "=", "1");
-	for (char **h = c->hosts; h && *h; h++)
-		if (!(subsystem && array_has(member(subsystem, "allowed_hosts"), *h)))
-			edits_attr(edits, "allowed_hosts", "+=", *h);
+	for (char **h = hosts; h && *h; h++)
+		edits_attr(edits, "allowed_hosts", "+=", *h);
+	return 0;
 }
 
 static int add_namespace(struct cli *c, struct json_object *edits, struct json_object *subsystem, const char *backend)
 {
-	struct json_object *namespaces = subsystem ? member(subsystem, "namespaces") : NULL;
-	_cleanup_free_ char *nsid = c->nsid ? strdup(c->nsid) : free_number(namespaces, NULL);
-	_cleanup_free_ char *path = nsid ? strf("subsystems/%s/namespaces/%s", c->nqn, nsid) : NULL;
+	struct json_object *namespaces = member(subsystem, "namespaces");
+	const char *known = find_by(namespaces, "backend", backend);
+	_cleanup_free_ char *nsid = NULL, *path = NULL;
 
+	/* The line may be there for another port or host. */
+	if (known && (!c->nsid || streq(known, c->nsid)))
+		return 0;
+	nsid = c->nsid ? strdup(c->nsid) : free_number(namespaces, NULL);
+	path = nsid ? strf("subsystems/%s/namespaces/%s", c->nqn, nsid) : NULL;
 	if (!path)
 		return out_of_memory();
 	edits_add(edits, "create", path);
@@ -212,41 +236,101 @@ static int add_ports(struct cli *c, struct json_object *edits, struct json_objec
 	return 0;
 }
 
-/* One line for each way to the subsystem, ready to be pasted on the client. */
-static void print_connect(const char *nqn, struct json_object *port, const char *host)
-{
-	const char *trtype = member_string(port, "trtype"), *traddr = member_string(port, "traddr");
-	const char *trsvcid = member_string(port, "trsvcid");
+/* ---- what the client has to type ---- */
 
-	printf("nvme connect -t %s", trtype);
+/* Made for a shell: an NQN may hold what a shell takes for its own. Caller frees. */
+static char *shell_word(const char *word)
+{
+	struct strbuf b = { 0 };
+
+	if (*word && word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:_-")] == 0)
+		return strdup(word);
+	strbuf_add(&b, "'");
+	for (const char *s = word; *s; s++)
+		if (*s == '\'')
+			strbuf_add(&b, "'\\''");
+		else
+			strbuf_add_mem(&b, s, 1);
+	strbuf_add(&b, "'");
+	return strbuf_steal(&b);
+}
+
+static void print_word(const char *option, const char *word)
+{
+	_cleanup_free_ char *quoted = shell_word(word);
+
+	printf(" %s%s", option, quoted ? quoted : "");
+}
+
+/* Nobody connects to a wildcard. */
+static const char *reachable_address(const struct cli *c, const char *traddr)
+{
+	static char name[256];
+	const char *at = c->remote ? strrchr(c->remote, '@') : NULL;
+	struct ip_address ip;
+
+	if (!ip_parse(traddr, &ip) || !ip_is_any(&ip))
+		return traddr;
+	if (c->remote)
+		return at ? at + 1 : c->remote;
+	return gethostname(name, sizeof(name) - 1) == 0 ? name : traddr;
+}
+
+static void print_connect(const struct cli *c, struct json_object *port, const char *host)
+{
+	const char *traddr = member_string(port, "traddr"), *trsvcid = member_string(port, "trsvcid");
+
+	printf("nvme connect");
+	print_word("-t ", member_string(port, "trtype"));
 	if (*traddr)
-		printf(" -a %s", traddr);
+		print_word("-a ", reachable_address(c, traddr));
 	if (*trsvcid)
-		printf(" -s %s", trsvcid);
-	printf(" -n %s", nqn);
+		print_word("-s ", trsvcid);
+	print_word("-n ", c->nqn);
 	if (host)
-		printf(" --hostnqn=%s", host);
+		print_word("--hostnqn=", host);
 	putchar('\n');
+}
+
+/* One line for each way to the subsystem and each host that was named, ready to be pasted there. Returns how many. */
+static size_t print_ways(const struct cli *c, struct json_object *ports)
+{
+	size_t n = 0;
+
+	if (!ports)
+		return 0;
+	json_object_object_foreach(ports, name, port) {
+		(void)name;
+		/* A PCI endpoint is plugged in, not connected to. */
+		if (!array_has(member(port, "subsystems"), c->nqn) || streq(member_string(port, "trtype"), "pci"))
+			continue;
+		n++;
+		if (!c->hosts)
+			print_connect(c, port, NULL);
+		for (char **h = c->hosts; h && *h; h++)
+			print_connect(c, port, *h);
+	}
+	return n;
 }
 
 static int print_connects(struct cli *c)
 {
 	_cleanup_json_ struct json_object *doc = NULL;
-	struct json_object *ports;
-	int r = client_dump(c, "", &doc);
+	_cleanup_free_ char *nqn = shell_word(c->nqn);
+	struct json_object *subsystem;
+	int r = client_look(c, "Dump", "", &doc);
 
-	if (r)
-		return r;
-	ports = member(doc, "ports");
-	if (ports) {
-		json_object_object_foreach(ports, name, port) {
-			(void)name;
-			if (array_has(member(port, "subsystems"), c->nqn))
-				print_connect(c->nqn, port, strv_len(c->hosts) == 1 ? c->hosts[0] : NULL);
-		}
-	}
+	if (r || !nqn)
+		return r ? r : out_of_memory();
+	subsystem = member(member(doc, "subsystems"), c->nqn);
+	if (!print_ways(c, member(doc, "ports")) && !c->quiet)
+		printf("No port serves it yet: nvmetctl export … --port TRTYPE:ADDRESS[:SERVICE] adds one.\n");
+	if (!member_bool(subsystem, "allow_any_host") && !array_len(member(subsystem, "allowed_hosts")) && !c->quiet)
+		printf("No host may connect yet: nvmetctl set subsystems/%s allowed_hosts+=HOSTNQN lets one in.\n", nqn);
 	return STATUS_DONE;
 }
+
+/* ---- export ---- */
 
 static int look(struct cli *c, struct json_object **ret_doc)
 {
@@ -256,43 +340,89 @@ static int look(struct cli *c, struct json_object **ret_doc)
 	/* The generation is read first: what changes between the two readings is a conflict then, never an oversight. */
 	if (!r && !c->generation)
 		c->generation = member_number(status, "generation");
-	return r ? r : client_dump(c, "", ret_doc);
+	return r ? r : client_look(c, "Dump", "", ret_doc);
 }
 
-int verb_export(struct cli *c)
+static bool is_backend_path(const char *what)
 {
-	_cleanup_json_ struct json_object *doc = NULL, *report = NULL, *edits = json_object_new_array();
-	struct json_object *subsystems, *subsystem;
-	_cleanup_free_ char *backend = NULL;
-	const char *known;
-	int r;
+	return strncmp(what, "backends/", 9) == 0;
+}
 
+/* The device as the daemon needs it, from the root; a backend's path stays one. */
+static int absolute_path(struct cli *c, char **ret)
+{
+	const char *what = c->args[0];
+	_cleanup_free_ char *here = NULL;
+
+	if (*what == '/' || is_backend_path(what)) {
+		*ret = strdup(what);
+	} else if (c->remote) {
+		return usage_error(c, "%s: must begin with a slash: there is no folder to begin from on another machine", what);
+	} else {
+		here = getcwd(NULL, 0);
+		*ret = here ? strf("%s/%s", here, strncmp(what, "./", 2) == 0 ? what + 2 : what) : NULL;
+	}
+	return *ret ? 0 : out_of_memory();
+}
+
+/* The name of the backend that is meant: "backends/NAME", or what stands on the device. Borrowed from either; NULL: there is none. */
+static const char *meant_backend(struct json_object *doc, const char *what)
+{
+	const char *name = is_backend_path(what) ? what + 9 : backend_of(doc, what);
+
+	return name && member(member(doc, "backends"), name) ? name : NULL;
+}
+
+static int check_export(struct cli *c)
+{
 	if (!c->nqn)
 		return usage_error(c, "--nvme NQN is missing: the subsystem to export in");
 	if (c->any_host && c->hosts)
 		return usage_error(c, "--any-host and --host exclude each other");
-	if (*c->args[0] != '/')
-		return usage_error(c, "%s: must be an absolute path", c->args[0]);
-	r = look(c, &doc);
-	if (r)
-		return r;
-	subsystems = member(doc, "subsystems");
-	subsystem = subsystems ? member(subsystems, c->nqn) : NULL;
-	known = backend_of(doc, c->args[0]);
-	backend = known ? strdup(known) : c->name ? strdup(c->name) : free_backend_name(member(doc, "backends"), c->args[0]);
+	if (c->create && !c->size)
+		return usage_error(c, "--create needs --size SIZE");
+	return 0;
+}
+
+static int export_edits(struct cli *c, struct json_object *doc, const char *device, struct json_object *edits)
+{
+	struct json_object *subsystem = member(member(doc, "subsystems"), c->nqn);
+	const char *known = meant_backend(doc, device);
+	_cleanup_free_ char *backend = known   ? strdup(known) :
+				       c->name ? strdup(c->name) :
+						 free_backend_name(member(doc, "backends"), device);
+	int r;
+
 	if (!backend)
 		return out_of_memory();
+	if (!known && is_backend_path(device)) {
+		complain("%s: there is no such object", device);
+		return STATUS_FAILED;
+	}
 	if (!known)
-		add_backend(c, edits, backend);
-	if (!subsystem || c->hosts || c->any_host)
-		add_subsystem(c, edits, doc, subsystem);
-	r = add_namespace(c, edits, subsystem, backend);
+		add_backend(c, edits, backend, device);
+	r = add_subsystem(c, edits, doc, subsystem);
 	if (!r)
-		r = add_ports(c, edits, doc);
+		r = add_namespace(c, edits, subsystem, backend);
+	return r ? r : add_ports(c, edits, doc);
+}
+
+int verb_export(struct cli *c)
+{
+	_cleanup_json_ struct json_object *doc = NULL, *edits = json_object_new_array();
+	_cleanup_free_ char *device = NULL;
+	int r = check_export(c);
+
 	if (!r)
-		r = edits_send(c, edits, &report);
+		r = absolute_path(c, &device);
 	if (!r)
-		r = report_print(c, report);
+		r = look(c, &doc);
+	if (!r)
+		r = export_edits(c, doc, device, edits);
+	if (!r && array_len(edits))
+		r = edits_run(c, edits);
+	else if (!r && !c->quiet && !c->json)
+		puts("It is exported like that already.");
 	if (r || c->dry_run || c->json || c->no_wait)
 		return r;
 	return print_connects(c);
@@ -393,28 +523,36 @@ static void remove_hosts(struct json_object *edits, struct json_object *doc, cha
 	}
 }
 
-int verb_unexport(struct cli *c)
+static int unexport_edits(struct json_object *doc, const char *backend, struct json_object *edits)
 {
-	_cleanup_json_ struct json_object *doc = NULL, *report = NULL, *edits = json_object_new_array();
 	_cleanup_strv_ char **gone = NULL;
-	_cleanup_free_ char *backend = NULL;
-	const char *what = c->args[0], *name;
-	int r = look(c, &doc);
 
-	if (r)
-		return r;
-	name = strncmp(what, "backends/", 9) == 0 ? what + 9 : backend_of(doc, what);
-	if (!name || !(member(doc, "backends") && member(member(doc, "backends"), name))) {
-		complain("%s: is not exported: no backend uses it", what);
-		return STATUS_FAILED;
-	}
-	backend = strdup(name);
-	if (!backend || remove_subsystems(edits, doc, backend, &gone) < 0)
+	if (remove_subsystems(edits, doc, backend, &gone) < 0)
 		return out_of_memory();
 	remove_ports(edits, doc, gone);
 	remove_hosts(edits, doc, gone);
 	delete_path(edits, "backends", backend);
+	return 0;
+}
+
+int verb_unexport(struct cli *c)
+{
+	_cleanup_json_ struct json_object *doc = NULL, *edits = json_object_new_array();
+	_cleanup_free_ char *device = NULL;
+	const char *backend;
+	int r = absolute_path(c, &device);
+
+	if (!r)
+		r = look(c, &doc);
+	if (r)
+		return r;
+	backend = meant_backend(doc, device);
+	if (!backend) {
+		complain("%s: is not exported: no backend uses it", c->args[0]);
+		return STATUS_FAILED;
+	}
+	r = unexport_edits(doc, backend, edits);
+	/* What goes is all of it listed; only what refers to it has to be told. */
 	c->recursive = true;
-	r = edits_send(c, edits, &report);
-	return r ? r : report_print(c, report);
+	return r ? r : edits_run(c, edits);
 }

@@ -1,56 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A change's report in words: what was or would be done on stdout, problems one a line on stderr. */
 #include "cli/cli.h"
+
 #include "dbus/errors.h"
+#include "model/attr.h"
 
-struct json_object *member(struct json_object *o, const char *key)
-{
-	struct json_object *v = NULL;
-
-	json_object_object_get_ex(o, key, &v);
-	return v;
-}
-
-const char *member_string(struct json_object *o, const char *key)
-{
-	struct json_object *v = member(o, key);
-
-	return v ? json_object_get_string(v) : "";
-}
-
-uint64_t member_number(struct json_object *o, const char *key)
-{
-	return json_object_get_uint64(member(o, key));
-}
-
-bool member_bool(struct json_object *o, const char *key)
-{
-	return json_object_get_boolean(member(o, key));
-}
-
-int print_json(struct json_object *o)
-{
-	_cleanup_free_ char *text = json_print(o);
-
-	if (!text)
-		return out_of_memory();
-	fputs(text, stdout);
-	return STATUS_DONE;
-}
-
-#define foreach_member(item, o, key)								\
-	for (struct json_object *_list = member(o, key), *item = NULL; _list; _list = NULL)	\
-		for (size_t _i = 0; _i < json_object_array_length(_list) &&			\
-				    (item = json_object_array_get_idx(_list, _i), 1); _i++)
-
-static void print_problem(struct json_object *e)
+static void print_problem(const struct cli *c, struct json_object *e)
 {
 	const char *place = member_string(e, "place"), *object = member_string(e, "object");
 	const char *attr = member_string(e, "attribute");
 
+	if (c->one_edit && strncmp(place, "edit ", 5) == 0)
+		place = "";
 	complain("%s%s%s%s%s%s%s", place, *place ? ": " : "", object, *object ? ": " : "", attr, *attr ? ": " : "",
 		 member_string(e, "message"));
 }
+
+/* ---- the plan ---- */
 
 static void print_step(struct json_object *s)
 {
@@ -60,68 +26,95 @@ static void print_step(struct json_object *s)
 	if (*effect && !streq(effect, "none"))
 		printf("  (hosts: %s)", effect);
 	putchar('\n');
-	foreach_member(op, s, "operations")
+	foreach_item(op, member(s, "operations"))
 		printf("          %s\n", json_object_get_string(op));
+}
+
+static bool is_loss(const char *effect)
+{
+	for (enum effect e = EFFECT_IDENTITY; e < EFFECT_MAX; e++)
+		if (streq(effect_to_str(e), effect))
+			return true;
+	return false;
 }
 
 static void print_effects(struct json_object *report)
 {
-	foreach_member(e, report, "effects")
-		printf("effect: %s: %s%s%s\n", member_string(e, "object"), member_string(e, "effect"),
-		       member_bool(e, "in_use") ? ", hosts are connected" : "",
-		       member_bool(e, "consented") ? "" : ", consent missing");
+	foreach_item(e, member(report, "effects")) {
+		const char *effect = member_string(e, "effect");
+		bool missing = !member_bool(e, "consented");
+
+		printf("effect: %s: %s%s%s%s\n", member_string(e, "object"), effect,
+		       member_bool(e, "in_use") ? ", hosts are connected" : "", missing ? ", needs --" : "",
+		       !missing ? "" : is_loss(effect) ? "destroy" : "disrupt");
+	}
 }
 
 static void print_plan(struct json_object *report)
 {
 	struct json_object *plan = member(report, "plan");
 
-	if (!plan || !json_object_array_length(member(plan, "steps"))) {
-		puts("The kernel has nothing to change.");
-	} else {
-		printf("plan %s\n", member_string(plan, "hash"));
-		foreach_member(s, plan, "steps")
-			print_step(s);
-	}
+	if (!array_len(member(plan, "steps")))
+		return;
+	printf("plan %s\n", member_string(plan, "hash"));
+	foreach_item(s, member(plan, "steps"))
+		print_step(s);
 	print_effects(report);
 }
 
-static void print_counts(struct json_object *report, const char *verb)
-{
-	uint64_t created = member_number(report, "created"), changed = member_number(report, "changed");
-	uint64_t removed = member_number(report, "removed"), operations = member_number(report, "operations");
+/* ---- the end ---- */
 
-	foreach_member(d, report, "deletions")
-		printf("%s %s\n", verb ? "would remove" : "removed", json_object_get_string(d));
-	if (!created && !changed && !removed && !operations && !verb) {
-		printf("Nothing to change; generation %llu.\n", (unsigned long long)member_number(report, "generation"));
-		return;
-	}
-	printf("%llu created, %llu changed, %llu removed", (unsigned long long)created, (unsigned long long)changed,
-	       (unsigned long long)removed);
-	if (verb)
-		puts("; dry run, nothing was done.");
-	else
-		printf(" with %llu kernel operations; generation %llu.\n", (unsigned long long)operations,
-		       (unsigned long long)member_number(report, "generation"));
+static bool is_empty(struct json_object *report)
+{
+	return !member_number(report, "created") && !member_number(report, "changed") && !member_number(report, "removed") &&
+	       !member_number(report, "operations") && !array_len(member(member(report, "plan"), "steps"));
 }
 
-static void print_aftermath(struct json_object *report)
+static void print_counts(struct json_object *report)
 {
-	foreach_member(e, report, "errors")
-		print_problem(e);
+	bool dry_run = member_bool(report, "dry_run");
+	_cleanup_free_ char *operations = count_text(member_number(report, "operations"), "kernel operations");
+	unsigned long long generation = member_number(report, "generation");
+
+	foreach_item(d, member(report, "deletions"))
+		printf("%s %s\n", dry_run ? "would remove" : "removed", json_object_get_string(d));
+	if (is_empty(report)) {
+		printf("Nothing to change; generation %llu.\n", generation);
+		return;
+	}
+	printf("%llu created, %llu changed, %llu removed", (unsigned long long)member_number(report, "created"),
+	       (unsigned long long)member_number(report, "changed"), (unsigned long long)member_number(report, "removed"));
+	if (dry_run)
+		puts("; dry run, nothing was done.");
+	else
+		printf(" with %s; generation %llu.\n", operations ? operations : "", generation);
+}
+
+static void print_aftermath(const struct cli *c, struct json_object *report)
+{
+	foreach_item(e, member(report, "errors"))
+		print_problem(c, e);
 	if (member_number(report, "more_errors"))
 		complain("and %llu more problems", (unsigned long long)member_number(report, "more_errors"));
-	foreach_member(l, report, "left") {
+	foreach_item(l, member(report, "left")) {
 		const char *attr = member_string(l, "attribute");
 
 		complain("%s: could not be put back: %s%s is %s, was %s", member_string(l, "object"), attr, *attr ? "" : "it",
 			 member_string(l, "actual"), member_string(l, "wanted"));
 	}
-	foreach_member(d, report, "debts")
+	foreach_item(d, member(report, "debts"))
 		complain("%s: could not be removed yet: %s", member_string(d, "object"), member_string(d, "reason"));
-	foreach_member(w, report, "warnings")
+	foreach_item(w, member(report, "warnings"))
 		complain("warning: %s", json_object_get_string(w));
+}
+
+/* What has become of it, where the problems alone leave a doubt. */
+static void print_outcome(struct json_object *report, int status)
+{
+	if (status == STATUS_FAILED && member_number(report, "operations"))
+		complain("what had been begun was rolled back; the kernel is as it was before");
+	else if (status == STATUS_REFUSED)
+		complain("nothing was changed: consent is missing");
 }
 
 int report_print(struct cli *c, struct json_object *report)
@@ -129,25 +122,29 @@ int report_print(struct cli *c, struct json_object *report)
 	const char *outcome = member_string(report, "outcome");
 	int status = bus_outcome_exit_status(outcome);
 
+	if (!*outcome)
+		status = STATUS_DONE;
 	if (c->json) {
 		print_json(report);
 		return status;
 	}
 	if (!*outcome) {
-		printf("job %llu goes on in the background\n", (unsigned long long)member_number(report, "job"));
-		return STATUS_DONE;
+		printf("job %llu goes on in the background; see nvmetctl jobs\n", (unsigned long long)member_number(report, "job"));
+		return status;
 	}
-	print_aftermath(report);
-	if (member_bool(report, "dry_run") && status == STATUS_DONE) {
+	print_aftermath(c, report);
+	print_outcome(report, status);
+	if (member_bool(report, "dry_run") && status == STATUS_DONE)
 		print_plan(report);
-		print_counts(report, "would");
-	} else if (status == STATUS_FAILED) {
-		complain("%s was rolled back; the kernel is as it was before", member_string(report, "act"));
-	} else if (status == STATUS_REFUSED) {
-		complain("%s was refused; nothing was changed", member_string(report, "act"));
-	} else if (status == STATUS_DONE || status == STATUS_OWED || status == STATUS_PARTLY) {
-		if (!c->quiet)
-			print_counts(report, NULL);
-	}
+	if (!c->quiet && (status == STATUS_DONE || status == STATUS_OWED || status == STATUS_PARTLY))
+		print_counts(report);
 	return status;
+}
+
+int change_run(struct cli *c, struct call *call)
+{
+	_cleanup_json_ struct json_object *report = NULL;
+	int r = client_call_json(c, call, &report);
+
+	return r ? r : report_print(c, report);
 }

@@ -2,13 +2,14 @@
 /* status, jobs, history, capabilities: what the daemon knows of itself and of the kernel. */
 #include "cli/cli.h"
 
-#include <libsmartcols/libsmartcols.h>
 #include <time.h>
 
 struct column {
 	const char *title;
 	const char *key;	/* "@key": seconds since 1970 */
 };
+
+#define COLUMNS_MAX 12
 
 static char *cell(struct json_object *o, const char *key)
 {
@@ -24,39 +25,44 @@ static char *cell(struct json_object *o, const char *key)
 	return strdup(text);
 }
 
+static int add_row(struct table *t, struct json_object *o, const struct column *columns, size_t n)
+{
+	const char *cells[COLUMNS_MAX] = { NULL };
+	bool added;
+
+	for (size_t i = 0; i < n; i++)
+		cells[i] = cell(o, columns[i].key);
+	added = table_add(t, NULL, cells) != NULL;
+	for (size_t i = 0; i < n; i++)
+		free((char *)cells[i]);
+	return added ? 0 : -1;
+}
+
+/* An empty list is no table. */
 static int print_list(const char *title, struct json_object *list, const struct column *columns, size_t n)
 {
-	struct libscols_table *t;
+	const char *titles[COLUMNS_MAX];
+	struct table *t;
 
-	if (!list || !json_object_array_length(list))
+	if (!array_len(list))
 		return STATUS_DONE;
-	t = scols_new_table();
+	for (size_t i = 0; i < n; i++)
+		titles[i] = columns[i].title;
+	t = table_new(titles, n, false);
 	if (!t)
 		return out_of_memory();
 	if (title)
 		printf("\n%s\n", title);
-	scols_table_enable_nowrap(t, 1);
-	for (size_t i = 0; i < n; i++)
-		scols_table_new_column(t, columns[i].title, 0.1, 0);
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
-		struct libscols_line *line = scols_table_new_line(t, NULL);
-
-		for (size_t k = 0; k < n; k++) {
-			_cleanup_free_ char *text = cell(json_object_array_get_idx(list, i), columns[k].key);
-
-			scols_line_set_data(line, k, text);
-		}
-	}
-	scols_print_table(t);
-	putchar('\n');
-	scols_unref_table(t);
-	return STATUS_DONE;
+	foreach_item(o, list)
+		if (add_row(t, o, columns, n) < 0)
+			return out_of_memory();
+	return table_print(t, true);
 }
 
 static const struct column job_columns[] = {
 	{ "JOB", "job" }, { "ACT", "act" }, { "STATE", "state" }, { "OUTCOME", "outcome" }, { "DONE", "steps_done" },
 	{ "OF", "steps_total" }, { "STEP", "step" }, { "WAITS FOR", "waits_for" }, { "STARTED", "@started" },
-	{ "CALLER", "caller" },
+	{ "ENDED", "@ended" }, { "CALLER", "caller" },
 };
 static const struct column stuck_columns[] = {
 	{ "WHAT", "what" }, { "CALL", "call" }, { "IN", "kernel_function" }, { "SECONDS", "seconds" }, { "PID", "pid" },
@@ -69,64 +75,71 @@ static const struct column shout_columns[] = { { "PLACE", "place" }, { "OBJECT",
 static const struct column history_columns[] = {
 	{ "GENERATION", "generation" }, { "KEPT", "@time" }, { "OBJECTS", "objects" }, { "LABEL", "label" },
 };
+_Static_assert(ARRAY_SIZE(job_columns) <= COLUMNS_MAX, "the longest of them");
 
 static void print_counts(struct json_object *status)
 {
 	struct json_object *objects = member(status, "objects");
+	const char *between = "";
 
-	printf("generation %s, kernel %s\n", member_string(status, "generation"), member_string(status, "release"));
+	printf("generation %s, kernel %s%s\n", member_string(status, "generation"), member_string(status, "release"),
+	       member_bool(status, "started") ? "" : ", starting");
 	if (!objects || !json_object_object_length(objects)) {
 		puts("nothing is configured");
 		return;
 	}
-	json_object_object_foreach(objects, name, n)
-		printf("%s %s  ", json_object_get_string(n), name);
+	json_object_object_foreach(objects, name, n) {
+		_cleanup_free_ char *count = count_text(json_object_get_uint64(n), name);
+
+		printf("%s%s", between, count ? count : "");
+		between = ", ";
+	}
 	putchar('\n');
 }
 
 static void print_foreign(struct json_object *list)
 {
-	if (!list || !json_object_array_length(list))
+	if (!array_len(list))
 		return;
 	puts("\nForeign (made by someone else; nvmetctl adopt PATH takes over)");
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		printf("%s\n", json_object_get_string(json_object_array_get_idx(list, i)));
-}
-
-static bool any(struct json_object *status, const char *key)
-{
-	struct json_object *list = member(status, key);
-
-	return list && json_object_array_length(list);
+	foreach_item(path, list)
+		printf("%s\n", json_object_get_string(path));
 }
 
 int verb_status(struct cli *c)
 {
+	static const struct {
+		const char *title, *key;
+		const struct column *columns;
+		size_t n;
+	} lists[] = {
+		{ "Running jobs", "jobs", job_columns, ARRAY_SIZE(job_columns) },
+		{ "Stuck in the kernel", "stuck", stuck_columns, ARRAY_SIZE(stuck_columns) },
+		{ "Removals that are owed", "debts", reason_columns, ARRAY_SIZE(reason_columns) },
+		{ "Could not be made", "failed", reason_columns, ARRAY_SIZE(reason_columns) },
+		{ "Drift (nvmetctl reconcile repairs it)", "drift", drift_columns, ARRAY_SIZE(drift_columns) },
+		{ "Problems of the saved state", "shouts", shout_columns, ARRAY_SIZE(shout_columns) },
+	};
 	_cleanup_json_ struct json_object *status = NULL;
 	int r = client_get(c, c->verify ? "Verify" : "Status", &status);
 
 	if (r)
 		return r;
-	r = any(status, "debts") || any(status, "failed") ? STATUS_OWED : STATUS_DONE;
+	r = array_len(member(status, "debts")) || array_len(member(status, "failed")) ? STATUS_OWED : STATUS_DONE;
 	if (c->json) {
 		print_json(status);
 		return r;
 	}
 	print_counts(status);
-	print_list("Running jobs", member(status, "jobs"), job_columns, ARRAY_SIZE(job_columns));
-	print_list("Stuck in the kernel", member(status, "stuck"), stuck_columns, ARRAY_SIZE(stuck_columns));
-	print_list("Removals that are owed", member(status, "debts"), reason_columns, ARRAY_SIZE(reason_columns));
-	print_list("Could not be made", member(status, "failed"), reason_columns, ARRAY_SIZE(reason_columns));
-	print_list("Drift (nvmetctl reconcile repairs it)", member(status, "drift"), drift_columns, ARRAY_SIZE(drift_columns));
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		print_list(lists[i].title, member(status, lists[i].key), lists[i].columns, lists[i].n);
 	print_foreign(member(status, "foreign"));
-	print_list("Problems of the saved state", member(status, "shouts"), shout_columns, ARRAY_SIZE(shout_columns));
 	return r;
 }
 
 static int cancel_job(struct cli *c, const char *id)
 {
-	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-	_cleanup_json_ struct json_object *ignored = NULL;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	struct call call;
 	uint64_t number;
 	int r;
@@ -138,7 +151,7 @@ static int cancel_job(struct cli *c, const char *id)
 		return r;
 	if (sd_bus_message_append(call.message, "t", number) < 0)
 		return out_of_memory();
-	return client_call(c, &call, NULL);
+	return client_call(c, &call, &reply);
 }
 
 int verb_jobs(struct cli *c)
@@ -148,7 +161,7 @@ int verb_jobs(struct cli *c)
 
 	if (c->n_args)
 		return c->n_args == 2 && streq(c->args[0], "cancel") ? cancel_job(c, c->args[1]) :
-								       usage_error(c, "takes nothing, or: cancel ID");
+								       usage_error(c, "usage: nvmetctl jobs [cancel ID]");
 	r = client_get(c, "Jobs", &jobs);
 	if (r)
 		return r;
@@ -162,7 +175,7 @@ int verb_history(struct cli *c)
 
 	if (r)
 		return r;
-	if (!c->json && !json_object_array_length(list))
+	if (!c->json && !array_len(list))
 		puts("No generation has been kept yet.");
 	return c->json ? print_json(list) : print_list(NULL, list, history_columns, ARRAY_SIZE(history_columns));
 }
@@ -176,11 +189,9 @@ int verb_capabilities(struct cli *c)
 		return r;
 	if (c->json)
 		return print_json(caps);
-	json_object_object_foreach(caps, name, value) {
-		if (json_object_is_type(value, json_type_boolean))
-			printf("%-28s %s\n", name, json_object_get_boolean(value) ? "yes" : "no");
-		else
-			printf("%-28s %s\n", name, json_object_get_string(value));
-	}
+	json_object_object_foreach(caps, name, value)
+		printf("%-28s %s\n", name, !json_object_is_type(value, json_type_boolean) ? json_object_get_string(value) :
+					   json_object_get_boolean(value)		   ? "yes" :
+											     "no");
 	return STATUS_DONE;
 }

@@ -2,7 +2,7 @@
 /*
  * Clients that busctl cannot be:
  *	bus-client order N	sends N jobs before it reads any answer, with nothing before them; says whether their numbers ascend
- *	bus-client leave FILE	asks for a backend "left" on a new FILE and is gone without waiting
+ *	bus-client leave FILE	asks for a backend "left" on a new FILE and is gone without waiting for it
  *	bus-client flood N	asks N times for the status and never reads; stays until it is killed
  *	bus-client watch PATTERN…	prints signals of the daemon as "PATH MEMBER" until each PATTERN (a whole line) has been seen
  */
@@ -99,11 +99,23 @@ static int order(unsigned long n)
 	return !o.ascending;
 }
 
+/* Whoever has left cannot be told from a stranger, so the daemon has to know us before. */
+static int be_known(void)
+{
+	sd_bus_message *m = new_call("Status");
+	int r = sd_bus_call(bus, m, TIMEOUT_USEC, NULL, NULL);
+
+	sd_bus_message_unref(m);
+	return r;
+}
+
 static int leave(const char *file)
 {
 	sd_bus_message *m = new_change("create", "backends/left", file);
-	int r = sd_bus_send(bus, m, NULL);
+	int r = be_known();
 
+	if (r >= 0)
+		r = sd_bus_send(bus, m, NULL);
 	sd_bus_message_unref(m);
 	if (r >= 0)
 		r = sd_bus_flush(bus);

@@ -111,6 +111,9 @@ as_nobody() {
 @test "a client that floods and never reads harms nobody" {
 	local flood before after
 
+	# What AddressSanitizer keeps of freed memory would count as the daemon's.
+	stop_nvmetd
+	ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" start_nvmetd
 	manager Status
 	before=$(awk '/VmRSS/ { print $2 }' "/proc/$NVMETD_PID/status")
 	mkfifo "$T/flooding"
@@ -122,6 +125,7 @@ as_nobody() {
 	kill "$flood"
 	wait "$flood" || true
 	# 20,000 answers would be far more than that.
+	echo "$before kB before, $after kB after"
 	[ "$((after - before))" -lt 65536 ]
 }
 

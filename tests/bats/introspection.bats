@@ -24,7 +24,8 @@ document='{
 	manager Clear 'a{sv}' 1 dry_run b true
 	for path in /org/nvmetctl1 /org/nvmetctl1/job/1 \
 		$(busctl --list tree org.nvmetctl1 | grep '^/org/nvmetctl1/obj/'); do
-		busctl introspect --xml-interface org.nvmetctl1 "$path" >"$T/$((++n)).xml"
+		n=$((n + 1))
+		busctl introspect --xml-interface org.nvmetctl1 "$path" >"$T/$n.xml"
 	done
 	python3 "$BATS_TEST_DIRNAME/introspection.py" "$BATS_TEST_DIRNAME/../../dbus/org.nvmetctl1.xml" "$T"/*.xml
 }
@@ -33,7 +34,8 @@ document='{
 	local xml="$BATS_TEST_DIRNAME/../../dbus/org.nvmetctl1.xml" n=0 path
 
 	for path in /org/nvmetctl1 /org/nvmetctl1/job/1; do
-		busctl introspect --xml-interface org.nvmetctl1 "$path" >"$T/$((++n)).xml"
+		n=$((n + 1))
+		busctl introspect --xml-interface org.nvmetctl1 "$path" >"$T/$n.xml"
 	done
 	sed -e 's/<property name="Generation" type="t"/<property name="Generation" type="u"/' \
 		-e 's/<method name="Verify">/<method name="Verified">/' \

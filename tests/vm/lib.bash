@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Helpers for tests in the machine, where nvmetd runs over a real kernel. A test that changes something begins and ends with nothing
+# exported: setup calls clean_slate, teardown leave_clean.
+#
+# Witnesses do not go by the daemon's word: dump reads configfs, kernel_writes listens to the system calls of the daemon and its
+# workers, connection_watch counts what the kernel's log says of hosts.
+
+bats_require_minimum_version 1.5.0
+
+TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+CFS=/sys/kernel/config/nvmet
+NQN=nqn.2026-11.org.example
+HOSTNQN=nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-000000000001
+
+# ---- the daemon ----
+
+# Nothing that goes on after a test may hold bats' third descriptor, at which bats waits for the end.
+daemon() {	# start [OPTION…] | stop | kill
+	"$TOP/tests/machine/daemon" "$@" 3>&-
+}
+
+# status STATUS COMMAND…: runs it, as bats' run does, and fails with what it said if it ends otherwise. stderr is in $output too.
+status() {
+	local expected=$1
+	shift
+	run "$@"
+	if [ "$status" -ne "$expected" ]; then
+		printf '%s\nended with status %s, expected %s, and said:\n%s\n' "$*" "$status" "$expected" "$output" >&2
+		return 1
+	fi
+}
+
+contains() {	# TEXT…: each of them is in $output
+	local text
+	for text; do
+		if [[ $output != *"$text"* ]]; then
+			printf 'it says nothing of "%s":\n%s\n' "$text" "$output" >&2
+			return 1
+		fi
+	done
+}
+
+# ---- clean before, clean after ----
+
+clean_slate() {
+	W=$(mktemp -d /tmp/test.XXXXXX)
+	[ "$(exported)" = '' ] || {
+		echo "something was left from before:" >&2
+		exported >&2
+		return 1
+	}
+}
+
+exported() {	# objects and links in configfs, a line each
+	[ ! -d $CFS ] || find $CFS/hosts $CFS/subsystems $CFS/ports -mindepth 1 -maxdepth 1
+}
+
+leave_clean() {
+	[ -z "${IO_PID:-}" ] || kill -KILL "$IO_PID" 2>/dev/null || :
+	nvme disconnect-all >/dev/null 2>&1 || :
+	if ! nvmetctl clear --disrupt --destroy >"$W/clear" 2>&1 || [ -n "$(exported)" ]; then
+		cat "$W/clear" >&2
+		exported >&2
+		tail -n 20 /run/nvmetd.log >&2
+		remove_all
+		return 1
+	fi
+	rm -rf "$W"
+}
+
+# By hand, so that one test that failed does not fail the others.
+remove_all() {
+	rm -f $CFS/ports/*/subsystems/*
+	rmdir $CFS/ports/*/referrals/* $CFS/ports/*/ana_groups/[2-9]* $CFS/ports/*/ana_groups/1?* $CFS/ports/* 2>/dev/null
+	rm -f $CFS/subsystems/*/allowed_hosts/*
+	rmdir $CFS/subsystems/*/namespaces/* $CFS/subsystems/* $CFS/hosts/* 2>/dev/null
+	:
+}
+
+# ---- devices ----
+
+# /dev/ram0 to 7, of 16 MiB, with whatever is in them.
+ram_disks() {
+	[ -b /dev/ram0 ] || modprobe brd rd_nr=8 rd_size=16384
+}
+
+# What is on it, past the page cache: nvmet does not write through that of a block device.
+contents() {	# DEVICE|FILE
+	local direct=
+	[ ! -b "$1" ] || direct=iflag=direct
+	dd if="$1" bs=1M $direct status=none
+}
+
+# loop_disk FILE SIZE [OPTION…]: a loop device over a new file; prints it.
+loop_disk() {
+	local file=$1
+	truncate -s "$2" "$file"
+	shift 2
+	losetup --find --show "$@" "$file"
+}
+
+# ---- witnesses ----
+
+dump() {
+	"$TOP/tests/vm/dump" "$@"
+}
+
+same() {	# FILE FILE: says what differs
+	diff -u "$1" "$2" >&2
+}
+
+# The processes of the daemon: itself, the fork server, workers.
+daemon_pids() {
+	local pid
+	pid=$(pgrep -x nvmetd)
+	echo "$pid"
+	descendants "$pid"
+}
+
+descendants() {
+	local pid
+	for pid in $(pgrep -P "$1"); do
+		echo "$pid"
+		descendants "$pid"
+	done
+}
+
+# kernel_writes COMMAND…: prints what nvmetd and its workers do to configfs meanwhile that could change it, a system call a line.
+kernel_writes() {
+	local log=$W/strace pid tracer
+	local attach=()
+	for pid in $(daemon_pids); do
+		attach+=(-p "$pid")
+	done
+	rm -f "$log"
+	strace -f -y -qq -e signal=none -e "trace=$CHANGING_CALLS" -o "$log" "${attach[@]}" 2>"$W/strace.err" 3>&- &
+	tracer=$!
+	until traced "${attach[@]}"; do
+		kill -0 "$tracer"
+		sleep 0.05
+	done
+	"$@" >"$W/traced" 2>&1 || {
+		echo "$* failed with $?:" >&2
+		cat "$W/traced" >&2
+		kill -INT "$tracer"
+		return 1
+	}
+	kill -INT "$tracer"
+	wait "$tracer" || :
+	configfs_calls "$log"
+}
+
+# The same of a daemon from its first breath until it is ready. It stays traced.
+kernel_writes_of_start() {
+	local log=$W/strace real
+	real=$(type -P nvmetd)
+	rm -f "$log"
+	mkdir -p "$W/bin"
+	cat >"$W/bin/nvmetd" <<-END
+		#!/bin/sh
+		exec strace -D -f -y -qq -e signal=none -e trace=$CHANGING_CALLS -o $log $real "\$@"
+	END
+	chmod +x "$W/bin/nvmetd"
+	PATH=$W/bin:$PATH daemon start
+	# So somebody was listening.
+	grep -q mkdir "$log"
+	configfs_calls "$log"
+}
+
+CHANGING_CALLS=write,writev,pwrite64,pwritev,pwritev2,sendfile,splice,copy_file_range,ftruncate,truncate
+CHANGING_CALLS+=,mkdir,mkdirat,rmdir,unlink,unlinkat,symlink,symlinkat,link,linkat,rename,renameat,renameat2,chmod,fchmod,fchmodat
+CHANGING_CALLS+=,chown,fchown,fchownat
+
+configfs_calls() {	# FILE of strace
+	grep -F -e /sys/kernel/config "$1" || :
+}
+
+traced() {	# -p PID…: all of them are
+	local pid
+	for pid; do
+		[ "$pid" != -p ] || continue
+		grep -q '^TracerPid:[[:space:]]*[1-9]' "/proc/$pid/status" || return 1
+	done
+}
+
+# connection_watch: notes how far the kernel's log is. connections_undisturbed: nothing since then about a connection that was lost,
+# made again, or an I/O that failed.
+connection_watch() {
+	echo "test: mark $BATS_TEST_NUMBER.$SRANDOM" | tee /dev/kmsg >"$W/mark"
+}
+
+since_mark() {
+	dmesg | sed "1,/$(cat "$W/mark")/d"
+}
+
+connections_undisturbed() {
+	if since_mark | grep -E 'nvme nvme[0-9]+: .*([Rr]econnect|error recovery|timeout|I/O .*error|[Rr]emov|failed)|keep-alive|I/O error|creating nvm controller' >&2; then
+		return 1
+	fi
+}
+
+# ---- the host ----
+
+# connect NQN [OPTION…]: over TCP to 127.0.0.1:4420 unless the options say otherwise; prints the name of the controller.
+connect() {
+	local nqn=$1 before
+	shift
+	modprobe nvme-tcp
+	before=$(ls /sys/class/nvme)
+	nvme connect -t tcp -a 127.0.0.1 -s 4420 -n "$nqn" "$@" >&2 || return
+	comm -13 <(echo "$before") <(ls /sys/class/nvme) | head -n 1
+}
+
+# host_disk NQN NSID: the host's block device of a namespace, once it is there.
+host_disk() {
+	local i found
+	for ((i = 0; i < 200; i++)); do
+		found=$(find_host_disk "$1" "$2")
+		if [ -n "$found" ]; then
+			echo "$found"
+			return
+		fi
+		sleep 0.1
+	done
+	echo "the host does not see namespace $2 of $1" >&2
+	return 1
+}
+
+find_host_disk() {
+	local disk
+	for disk in /sys/block/nvme*; do
+		if [ -e "$disk/nsid" ] && [ "$(cat "$disk/nsid" 2>/dev/null)" = "$2" ] &&
+			[ "$(cat "$disk/device/subsysnqn" 2>/dev/null)" = "$1" ] && [ -b "/dev/${disk##*/}" ]; then
+			echo "/dev/${disk##*/}"
+			return
+		fi
+	done
+}
+
+# io_begin DISK…: fio reads and writes there until io_end, which fails if any of it failed. The disks hold rubbish afterwards.
+io_begin() {
+	local disks
+	disks=$(IFS=:; echo "$*")
+	fio --name=io --filename="$disks" --rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=8 --time_based --runtime=3600 \
+		--allow_mounted_write=1 >"$W/fio" 2>&1 3>&- &
+	IO_PID=$!
+}
+
+io_end() {
+	local ended=0
+	kill -INT "$IO_PID"
+	wait "$IO_PID" || ended=$?
+	# 128: it was interrupted, which is how it is meant to end.
+	if [ "$ended" -ne 128 ] || ! grep -q 'err= 0' "$W/fio" || ! grep -q 'write: IOPS' "$W/fio"; then
+		echo "fio ended with $ended:" >&2
+		cat "$W/fio" >&2
+		return 1
+	fi
+}

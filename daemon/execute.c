@@ -77,7 +77,7 @@ void step_error(struct txn *t, const struct step *s, const struct work_result *r
 		cfg_error_set_at(err, result->error, op && op->object ? op->object : s->object, op ? op->attr : NULL,
 				 "%s", result->message);
 	else if (op)
-		nvmet_explain(op, result->error, t->m->wanted, err);
+		nvmet_explain(op, result->error, t->target, t->m->wanted, err);
 	else
 		cfg_error_set_at(err, result->error, s->object, NULL, "%s: %s", s->summary, strerror(result->error));
 	cfg_error_at(err, s->object, NULL, NULL);

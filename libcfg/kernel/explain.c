@@ -82,41 +82,62 @@ static int explain_feature(const struct op *op, const struct attr_row *row, stru
 				row->option ? "CONFIG_" : "", row->option ? row->option : "");
 }
 
-/* The port with which a port's address clashes, as far as we know it. */
-static char *other_port(const struct op *op, const struct tree *wanted)
+/* The port of a link, as it is meant to be. */
+static const struct object *port_of(const struct op *op, const struct tree *target, const struct tree *wanted)
 {
 	_cleanup_element_ struct element e = { 0 };
-	_cleanup_strv_ char **keys = NULL;
 	const struct object *port;
-	struct users u;
 
-	if (!wanted || !op->object || element_parse(op->object, &e) < 0)
+	if (!op->object || element_parse(op->object, &e) < 0 || e.kind != KIND_PORT)
 		return NULL;
-	port = tree_find(wanted, e.object);
-	if (!port || object_keys(port, &keys) < 0 || !keys)
-		return NULL;
-	u = tree_key_owners(wanted, keys[0]);
+	port = target ? tree_find(target, e.object) : NULL;
+	return port || !wanted ? port : tree_find(wanted, e.object);
+}
+
+/* Another port that has the address, as far as we know of it; caller frees. */
+static char *other_port(const struct object *port, const char *key, const struct tree *t)
+{
+	struct users u = t ? tree_key_owners(t, key) : (struct users) { 0 };
+
 	for (size_t i = 0; i < u.n; i++)
-		if (u.items[i] != port)
+		if (!streq(u.items[i]->name, port->name))
 			return object_path(u.items[i]);
 	return NULL;
 }
 
-int nvmet_explain(const struct op *op, int code, const struct tree *wanted, struct cfg_error *err)
+/* What the sentence says of a port's address, without saying which. */
+static int explain_address(const struct op *op, int code, const char *sentence, const struct object *port, const struct tree *target,
+			   const struct tree *wanted, struct cfg_error *err)
+{
+	const char *traddr = object_get(port, "traddr"), *trsvcid = object_get(port, "trsvcid");
+	_cleanup_strv_ char **keys = NULL;
+	_cleanup_free_ char *other = NULL;
+
+	if (code == EADDRINUSE && object_keys(port, &keys) >= 0 && keys && keys[0]) {
+		other = other_port(port, keys[0], target);
+		if (!other)
+			other = other_port(port, keys[0], wanted);
+	}
+	return cfg_error_set_at(err, code, op->object, op->attr, "%s: %s%s%s%s%s", sentence, traddr ? traddr : "no address",
+				trsvcid ? " service " : "", trsvcid ? trsvcid : "", other ? ", perhaps that of " : "",
+				other ? other : "");
+}
+
+int nvmet_explain(const struct op *op, int code, const struct tree *target, const struct tree *wanted, struct cfg_error *err)
 {
 	const struct attr_row *row = row_of(op);
+	const struct object *port;
 	const struct meaning *m;
-	_cleanup_free_ char *other = NULL;
 
 	if (op->verb == OP_WRITE || op->verb == OP_WRITE_SECRET)
 		if (code == ENOENT && row && (row->since || row->option))
 			return explain_feature(op, row, err);
 	m = find_meaning(op, code);
-	if (code == EADDRINUSE)
-		other = other_port(op, wanted);
-	if (m)
-		return cfg_error_set_at(err, code, op->object, op->attr, "%s%s%s", m->sentence, other ? ": perhaps " : "",
-					other ? other : "");
-	return cfg_error_set_at(err, code, op->object, op->attr, "the kernel refused to %s %s: %s", op_verb_to_str(op->verb),
-				op->path, code == 524 ? "not supported" : strerror(code));
+	if (!m)
+		return cfg_error_set_at(err, code, op->object, op->attr, "the kernel refused to %s %s: %s", op_verb_to_str(op->verb),
+					op->path, code == 524 ? "not supported" : strerror(code));
+	port = code == EADDRNOTAVAIL || code == EADDRINUSE ? port_of(op, target, wanted) : NULL;
+	if (port)
+		return explain_address(op, code, m->sentence, port, target, wanted, err);
+	return cfg_error_set_at(err, code, op->object, op->attr, "%s", m->sentence);
 }

@@ -77,8 +77,8 @@ void differences_done(struct differences *d);
 int differences_add(struct differences *d, const char *element, const char *attr, const char *wanted, const char *actual);
 int nvmet_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret);
 
-/* What a failed operation means, in words: errno and path of the kernel -> a sentence with the reason and, where there is one,
- * what to do ("192.0.2.9 is not an address of this machine"). actual/wanted help to name the other party; may be NULL. Fills err. */
-int nvmet_explain(const struct op *op, int kernel_errno, const struct tree *wanted, struct cfg_error *err);
+/* What a failed operation means, in words: errno and path of the kernel -> a sentence with the reason. The trees, what is to be and what
+ * is committed, give the address of a port and the port that has it already; may be NULL. Fills err. */
+int nvmet_explain(const struct op *op, int kernel_errno, const struct tree *target, const struct tree *wanted, struct cfg_error *err);
 
 #endif

@@ -37,6 +37,8 @@ int read_document(const char *file, const char **ret_name, char **ret_text, size
 	r = is_stdin ? file_read_fd(STDIN_FILENO, *ret_name, JSON_MAX_BYTES, ret_text, ret_len, &err) :
 		       read_any(file, ret_text, ret_len, &err);
 	if (r >= 0)
+		r = json_check_values(*ret_name, *ret_text, *ret_len, &err);
+	if (r >= 0)
 		return 0;
 	complain_error(&err);
 	return err.code == EFBIG ? STATUS_INVALID : STATUS_FAILED;

@@ -428,11 +428,15 @@ static int read_input(sd_bus_message *m, enum request_input input, size_t max, s
  * empty document is for the manager to replace. */
 static int parse_document(const struct text *t, const struct request_extra *x, struct request *r, struct cfg_errors *errs)
 {
+	const char *name = x->name ? x->name : "document";
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	int k;
 
 	if (r->act == ACT_RESTORE && !t->len)
 		return 0;
-	k = document_parse(x->name ? x->name : "document", t->s, t->len, &r->document, errs);
+	if (json_check_values(name, t->s, t->len, &err) < 0)
+		return cfg_errors_take(errs, &err);
+	k = document_parse(name, t->s, t->len, &r->document, errs);
 	if (k >= 0 && r->act == ACT_APPLY && !x->any_generation)
 		r->generation = r->document.generation;
 	return k;

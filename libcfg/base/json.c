@@ -429,6 +429,27 @@ int json_parse(const char *name, const char *text, size_t len, struct json_objec
 	return 0;
 }
 
+/* Every value but the first one of its container has a comma before it, and the container itself a bracket. */
+int json_check_values(const char *name, const char *text, size_t len, struct cfg_error *err)
+{
+	bool in_string = false;
+	size_t n = 1;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (in_string && c == '\\')
+			i++;
+		else if (c == '"')
+			in_string = !in_string;
+		else if (!in_string && (c == ',' || c == '{' || c == '['))
+			n++;
+	}
+	if (n > JSON_MAX_VALUES)
+		return cfg_error_set(err, EFBIG, "%s: holds more than %u values", name, JSON_MAX_VALUES);
+	return 0;
+}
+
 static char *print(struct json_object *o, int flags, const char *end)
 {
 	size_t len;

@@ -14,6 +14,7 @@
 
 #define JSON_MAX_BYTES (64u << 20)
 #define JSON_MAX_DEPTH 32
+#define JSON_MAX_VALUES 500000u
 
 struct json_place {
 	unsigned line, column;	/* from 1; column counts bytes */
@@ -24,6 +25,10 @@ struct json_place {
  * duplicate keys (both places are given), numbers that are not integers in -2^63..2^64-1, depth over JSON_MAX_DEPTH,
  * more than JSON_MAX_BYTES (EFBIG). name is what the place begins with ("file.json"). Caller puts *ret. */
 int json_parse(const char *name, const char *text, size_t len, struct json_object **ret, struct cfg_error *err);
+
+/* What a stranger sends may be built to cost a thousand times its size in memory: EFBIG when there are more than about JSON_MAX_VALUES values in
+ * it. A look at the bytes, before json_parse(), whatever they are. */
+int json_check_values(const char *name, const char *text, size_t len, struct cfg_error *err);
 
 /* Where a value began; { 0, 0 } for one that was not parsed. key: where the key of that member began. */
 struct json_place json_place_of(struct json_object *value);

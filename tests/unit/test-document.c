@@ -131,6 +131,26 @@ static void test_depth(void **state)
 	assert_int_equal(strchr(problems, '\n') - problems, strlen(problems) - 1);
 }
 
+static void test_number_of_values(void **state)
+{
+	static const char in_strings[] = "[\"a,{[\\\",[\",1]";
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	size_t len = JSON_MAX_VALUES + 1;
+	_cleanup_free_ char *text = malloc(len);
+
+	memset(text, ',', len);
+	assert_int_equal(json_check_values("doc", text, JSON_MAX_VALUES - 1, &err), 0);
+	assert_int_equal(json_check_values("doc", text, JSON_MAX_VALUES, &err), -EFBIG);
+	assert_string_equal(err.msg, "doc: holds more than 500000 values");
+	/* What stands in strings does not count, whatever is escaped there. */
+	memset(text, ' ', len);
+	for (size_t at = 0; at + sizeof(in_strings) - 1 <= 2 * JSON_MAX_VALUES / 3; at += sizeof(in_strings) - 1)
+		memcpy(text + at, in_strings, sizeof(in_strings) - 1);
+	assert_int_equal(json_check_values("doc", text, len, NULL), 0);
+	/* Cut anywhere, nothing behind the end is looked at. */
+	assert_int_equal(json_check_values("doc", "\"\\", 2, NULL), 0);
+}
+
 static void test_size(void **state)
 {
 	size_t len = (size_t)JSON_MAX_BYTES + 1;
@@ -414,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_bad_samples),
 		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_number_of_values),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_quoted_text_is_plain),
 		cmocka_unit_test(test_long_text_is_cut_between_letters),

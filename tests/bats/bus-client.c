@@ -3,6 +3,7 @@
  * Clients that busctl cannot be:
  *	bus-client order N	sends N jobs before it reads any answer, with nothing before them; says whether their numbers ascend
  *	bus-client leave FILE	asks for a backend "left" on a new FILE and is gone without waiting for it
+ *	bus-client document FILE	applies what stands there, whatever nvmetctl would say of it; prints "ERROR: MESSAGE" or the report
  *	bus-client flood N	asks N times for the status and never reads; stays until it is killed
  *	bus-client watch PATTERN…	prints signals of the daemon as "PATH MEMBER" until each PATTERN (a whole line) has been seen
  */
@@ -16,6 +17,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "base/cleanup.h"
 #include "dbus/names.h"
 
 #define TIMEOUT_USEC (30u * 1000000u)
@@ -122,6 +124,40 @@ static int leave(const char *file)
 	return r < 0 ? fail("leave", r) : 0;
 }
 
+static char *read_file(const char *path)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = fopen(path, "r");
+
+	if (!f || getdelim(&text, &size, EOF, f) < 0)
+		exit(fail(path, -errno));
+	fclose(f);
+	return text;
+}
+
+static int document(const char *file)
+{
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	sd_bus_message *m = new_call("Apply"), *reply = NULL;
+	char *text = read_file(file);
+	const char *report = "";
+	int r = sd_bus_message_append(m, "sa{sv}", text, 0);
+
+	if (r >= 0)
+		r = sd_bus_call(bus, m, TIMEOUT_USEC, &error, &reply);
+	if (sd_bus_error_is_set(&error))
+		printf("%s: %s\n", error.name, error.message);
+	else if (r < 0 || sd_bus_message_read(reply, "s", &report) < 0)
+		fail("document", r);
+	else
+		puts(report);
+	sd_bus_message_unref(reply);
+	sd_bus_message_unref(m);
+	free(text);
+	return r < 0;
+}
+
 static int flood(unsigned long n)
 {
 	int r = 0;
@@ -195,6 +231,8 @@ int main(int argc, char **argv)
 		r = order(strtoul(argv[2], NULL, 10));
 	else if (strcmp(argv[1], "leave") == 0)
 		r = leave(argv[2]);
+	else if (strcmp(argv[1], "document") == 0)
+		r = document(argv[2]);
 	else if (strcmp(argv[1], "flood") == 0)
 		r = flood(strtoul(argv[2], NULL, 10));
 	else if (strcmp(argv[1], "watch") == 0)

@@ -45,27 +45,6 @@ static void note_links(struct txn *t, const struct step *s)
 	}
 }
 
-static void note_files(struct txn *t, const struct step *s, const struct work_result *result)
-{
-	for (size_t i = 0; i < result->done && i < s->ops.n; i++)
-		if (s->ops.items[i].verb == OP_CREATE_FILE && result->data && streq_ptr(result->data[i], "created") &&
-		    strv_append(&t->made_files, s->ops.items[i].path) >= 0)
-			strv_append(&t->made_for, s->object);
-}
-
-/* Nobody can tell whether a worker that died had made the file, or found it. */
-static void warn_of_files(struct txn *t, const struct step *s)
-{
-	for (size_t i = 0; i < s->ops.n; i++)
-		if (s->ops.items[i].verb == OP_CREATE_FILE) {
-			_cleanup_free_ char *text = strf("%s may have been made by the worker that died; it is left as it is",
-							 s->ops.items[i].path);
-
-			if (text)
-				strv_append(&t->warnings, text);
-		}
-}
-
 void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err)
 {
 	const struct op *op = result->done < s->ops.n ? &s->ops.items[result->done] : NULL;
@@ -107,7 +86,7 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	_cleanup_free_ char *text = NULL;
 
-	note_files(t, s, result);
+	files_note(t, s, result);
 	if (!result->error) {
 		note_links(t, s);
 		marks_after(t->m, s);
@@ -120,8 +99,6 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 		txn_progress(t, &t->run);
 		return;
 	}
-	if (result->died)
-		warn_of_files(t, s);
 	step_error(t, s, result, &err);
 	if (t->committed) {
 		txn_owe(t, s->object, err.msg);
@@ -168,8 +145,7 @@ void txn_execute(struct txn *t)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
-	if ((t->plan.n && write_ledger(t, &err) < 0) ||
-	    (t->request.act == ACT_ADOPT && marks_adopt(t->m, &t->changes, &err) < 0)) {
+	if (t->plan.n && write_ledger(t, &err) < 0) {
 		txn_fail(t, &err);
 		return;
 	}

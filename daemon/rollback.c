@@ -10,6 +10,8 @@
 
 #include "base/text.h"
 
+#define BACK_ROUNDS_MAX 3
+
 static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
 {
 	_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
@@ -85,19 +87,48 @@ static bool marked(void *userdata, const char *path)
 	return marks_has(t->m, path);
 }
 
-/* Which secret the kernel holds is not known where this transaction was to change it. */
+static bool wrote_secret(const struct run *run, const struct plan *plan, const char *object, const char *attr)
+{
+	for (size_t i = 0; run->steps && i < plan->n; i++) {
+		const struct oplist *ops = &plan->steps[i]->ops;
+
+		for (size_t k = 0; k < run_operations(run, i); k++)
+			if (ops->items[k].verb == OP_WRITE_SECRET && streq(plan->steps[i]->object, object) &&
+			    streq_ptr(ops->items[k].attr, attr))
+				return true;
+	}
+	return false;
+}
+
 static bool secret_known(void *userdata, const char *object, const char *attr, const char *reference)
 {
 	struct txn *t = userdata;
 
-	for (size_t i = 0; i < t->changes.n; i++) {
-		const struct change *c = t->changes.items[i];
+	return !wrote_secret(&t->run, &t->plan, object, attr);
+}
 
-		if (streq(c->path, object))
-			return c->before && c->after &&
-			       streq_ptr(object_get(c->before, attr), object_get(c->after, attr));
+/* Comparing shows whether there is a secret, not which one: that follows from what was written. */
+static int compare_secrets(struct txn *t)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < t->changes.n; i++) {
+		const char *path = t->changes.items[i]->path;
+		const struct object *before = tree_find(t->actual, path), *now = tree_find(t->reread, path);
+
+		if (!before || !now)
+			continue;
+		attr_foreach(row, before->kind) {
+			if (!attr_is_secret(row) || !object_get_row(before, row) || !object_get_row(now, row))
+				continue;
+			if (wrote_secret(&t->run, &t->plan, path, row->name) &&
+			    !wrote_secret(&t->back_run, &t->back, path, row->name))
+				r = differences_add(&t->left, path, row->name, object_get_row(before, row), "another secret");
+			if (r < 0)
+				return r;
+		}
 	}
-	return true;
+	return r;
 }
 
 /* What this transaction made and cannot take away is nobody's wish: it is owed. */
@@ -111,20 +142,12 @@ static void owe_left(struct txn *t)
 			txn_owe(t, t->left.items[i].element, why ? why : "out of memory");
 }
 
-/* Files only grow, so that one is not as it was. */
-static int note_grown(struct txn *t)
+static void go_back(struct txn *t);
+
+/* Nothing says that what a worker died at cannot be done. */
+static bool once_more(struct txn *t)
 {
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
-		const struct step *s = t->plan.steps[i];
-		const struct object *o = tree_find(t->m->wanted, s->object);
-
-		if (o && s->ops.n && s->ops.items[0].verb == OP_GROW_FILE && run_touched(&t->run, i))
-			r = differences_add(&t->left, s->object, "size", object_get(o, "size") ? object_get(o, "size") : "unset",
-					    s->ops.items[0].value);
-	}
-	return r;
+	return t->left.n && t->back_died && ++t->back_rounds < BACK_ROUNDS_MAX;
 }
 
 static void on_compared(void *userdata, struct cfg_error *err)
@@ -135,8 +158,12 @@ static void on_compared(void *userdata, struct cfg_error *err)
 		back_failed(t, err, "the kernel's state cannot be read");
 		return;
 	}
-	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || note_grown(t) < 0) {
+	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || compare_secrets(t) < 0) {
 		back_failed(t, NULL, "out of memory");
+		return;
+	}
+	if (once_more(t)) {
+		go_back(t);
 		return;
 	}
 	cache_elements(t->m, t->reread, t->back_scope.elements);
@@ -153,37 +180,12 @@ static void back_compare(struct txn *t)
 		back_failed(t, NULL, "out of memory");
 }
 
-static void on_files_removed(void *userdata, const struct work_result *result)
-{
-	struct txn *t = userdata;
-
-	t->file_work = NULL;
-	if (result->error) {
-		_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
-
-		cfg_error_set(&e, result->error, "%s, which this job had made, could not be removed: %s",
-			      t->file_ops.items[result->done].path,
-			      result->message ? result->message : strerror(result->error));
-		report_error(t, &e);
-	}
-	back_compare(t);
-}
-
 static void on_back_finished(void *userdata)
 {
 	struct txn *t = userdata;
 
 	t->operations += t->back_run.operations;
-	oplist_done(&t->file_ops);
-	/* A file of an object that stays, stays. */
-	for (size_t i = 0; t->made_for && t->made_for[i]; i++)
-		if (strv_contains(t->back_scope.elements, t->made_for[i]))
-			oplist_add(&t->file_ops, OP_REMOVE_FILE, OP_MAY_BE_ABSENT, t->made_files[i], NULL, NULL, NULL);
-	if (!t->file_ops.n)
-		back_compare(t);
-	else if (pool_submit(t->m->pool, WORK_CHANGE, TOKEN_NONE, &t->file_ops, NULL, "remove files made in vain",
-			     on_files_removed, t, &t->file_work) < 0)
-		back_compare(t);
+	files_go_back(t, back_compare);
 }
 
 static int on_back_starting(void *userdata, const struct step *s, struct cfg_error *err)
@@ -202,6 +204,7 @@ static void on_back_ended(void *userdata, const struct step *s, const struct wor
 		marks_after(t->m, s);
 		return;
 	}
+	t->back_died |= result->died;
 	step_error(t, s, result, &e);
 	cfg_error_wrap(&e, "on the way back: %s", s->summary);
 	report_error(t, &e);
@@ -242,25 +245,29 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 	run_start(&t->back_run, 1u << PHASE_BUILD | 1u << PHASE_SWITCH | 1u << PHASE_REMOVE);
 }
 
-void txn_roll_back(struct txn *t, bool whole)
+static void go_back(struct txn *t)
 {
-	txn_set_state(t, JOB_ROLLING_BACK);
-	t->back_whole = whole;
 	run_done(&t->back_run);
 	plan_done(&t->back);
 	t->reread = tree_free(t->reread);
 	differences_done(&t->left);
-	t->operations += t->run.operations;
-	t->run.operations = 0;
-	if (back_elements(t) < 0) {
-		back_failed(t, NULL, "out of memory");
-		return;
-	}
-	if (!t->back_scope.elements) {
-		txn_rolled_back(t);
-		return;
-	}
+	t->back_died = false;
 	t->reread = tree_new();
 	if (!t->reread || scan_start(t->m, &t->back_scope, t->reread, on_reread, t) < 0)
 		back_failed(t, NULL, "out of memory");
+}
+
+void txn_roll_back(struct txn *t, bool whole)
+{
+	txn_set_state(t, JOB_ROLLING_BACK);
+	t->back_whole = whole;
+	t->back_rounds = 0;
+	t->operations += t->run.operations;
+	t->run.operations = 0;
+	if (back_elements(t) < 0)
+		back_failed(t, NULL, "out of memory");
+	else if (!t->back_scope.elements)
+		txn_rolled_back(t);
+	else
+		go_back(t);
 }

@@ -12,6 +12,8 @@ struct run_step {
 	const struct step *step;
 	enum step_state state;
 	bool touched;
+	size_t operations;	/* that were done, or may have been */
+	bool died;		/* one worker at it already */
 	struct work *work;
 	size_t unmet;		/* dependencies not yet done */
 	size_t *next;		/* steps that depend on this one */
@@ -147,6 +149,11 @@ static void step_done(struct run *r, struct run_step *s, const struct work_resul
 	}
 }
 
+size_t run_operations(const struct run *r, size_t step)
+{
+	return r->steps[step].operations;
+}
+
 /* A value that was written and read back as another one has been written. */
 static bool may_have_changed(const struct step *s, const struct work_result *result)
 {
@@ -162,13 +169,27 @@ static void check_finished(struct run *r)
 	r->callbacks->finished(r->userdata);
 }
 
+static int submit(struct run *r, struct run_step *s);
+
+/* What is to be removed is gone when a worker finds it so: whatever the one that died had done, another one can do the rest. */
+static bool again(struct run *r, struct run_step *s, const struct work_result *result)
+{
+	if (!result->died || s->died || s->step->phase != PHASE_REMOVE)
+		return false;
+	s->died = true;
+	return submit(r, s) >= 0;
+}
+
 static void on_work_done(void *userdata, const struct work_result *result)
 {
 	struct run_step *s = userdata;
 	struct run *r = s->run;
 
-	r->running--;
 	s->work = NULL;
+	if (again(r, s, result))
+		return;
+	r->running--;
+	s->operations = result->died ? s->step->ops.n : result->done;
 	s->touched = may_have_changed(s->step, result);
 	r->operations += result->done;
 	r->busy++;
@@ -180,6 +201,11 @@ static void on_work_done(void *userdata, const struct work_result *result)
 		step_done(r, s, result);
 	r->busy--;
 	check_finished(r);
+}
+
+static int submit(struct run *r, struct run_step *s)
+{
+	return pool_submit(r->pool, WORK_CHANGE, s->step->token, &s->step->ops, s->step->queue, s->label, on_work_done, s, &s->work);
 }
 
 static void launch_step(struct run *r, struct run_step *s)
@@ -199,8 +225,7 @@ static void launch_step(struct run *r, struct run_step *s)
 	s->state = STEP_RUNNING;
 	ret = r->callbacks->starting(r->userdata, s->step, &err);
 	if (ret >= 0)
-		ret = pool_submit(r->pool, WORK_CHANGE, s->step->token, &s->step->ops, s->step->queue, s->label,
-				  on_work_done, s, &s->work);
+		ret = submit(r, s);
 	if (ret < 0) {
 		struct work_result result = { .error = -ret, .message = err.msg };
 

@@ -50,6 +50,8 @@ void run_stop(struct run *r);
 enum step_state run_state(const struct run *r, size_t step);
 /* Whether it may have changed something: one that failed at its first operation has not. */
 bool run_touched(const struct run *r, size_t step);
+/* How many of its operations were done, or may have been. */
+size_t run_operations(const struct run *r, size_t step);
 /* The summary of the oldest running step; NULL when none is. */
 const struct step *run_current(const struct run *r);
 

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 struct settings {
-	unsigned workers;
+	unsigned workers;		/* 0: the daemon decides */
 	unsigned readers;
 	unsigned stuck_seconds, stuck_max;
 	unsigned generations_kept;

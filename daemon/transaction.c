@@ -61,8 +61,7 @@ void txn_shed(struct txn *t)
 	scope_done(&t->back_scope);
 	t->actual = tree_free(t->actual);
 	t->reread = tree_free(t->reread);
-	t->made_files = strv_free(t->made_files);
-	t->made_for = strv_free(t->made_for);
+	files_done(t);
 	oplist_done(&t->file_ops);
 	t->edges = strv_free(t->edges);
 	cfg_errors_done(&t->errors);
@@ -191,24 +190,14 @@ static void txn_claim(struct txn *t)
 
 static void on_read(void *userdata, struct cfg_error *err);
 
-/* The start comes right behind the reading of the whole, unless someone was quicker. */
-static bool just_read(const struct txn *t)
-{
-	return t->request.act == ACT_START && t->m->actual_whole && t->job.id == 1;
-}
-
 static void txn_read(struct txn *t)
 {
-	bool known = just_read(t);
-
 	free(t->job.waits_for);
 	t->job.waits_for = NULL;
 	txn_count_changes(t);
 	txn_set_state(t, JOB_READING);
-	t->actual = known ? tree_copy(t->m->actual) : tree_new();
-	if (t->actual && known)
-		on_read(t, NULL);
-	else if (!t->actual || scan_start(t->m, &t->scope, t->actual, on_read, t) < 0)
+	t->actual = tree_new();
+	if (!t->actual || scan_start(t->m, &t->scope, t->actual, on_read, t) < 0)
 		txn_fail_code(t, ENOMEM, "out of memory");
 }
 
@@ -237,9 +226,12 @@ static bool fact_owned(void *userdata, const char *element)
 	return tree_find(t->m->wanted, element) != NULL;
 }
 
+/* Which secret the kernel holds cannot be read. It is the one that was written last, unless a daemon ended while it was at that. */
 static bool fact_secret_known(void *userdata, const char *object, const char *attr, const char *reference)
 {
-	return true;
+	struct txn *t = userdata;
+
+	return !ledger_is_unfinished(t->m->ledger, object);
 }
 
 static int make_plan(struct txn *t, struct cfg_error *err)

@@ -34,8 +34,11 @@ struct txn {
 	struct plan back;	/* the way back */
 	struct run back_run;
 	bool back_whole;	/* all goes back, not only what failed */
-	char **made_files;	/* files this transaction made: taken away by its rollback */
-	char **made_for;	/* and for which element each */
+	bool back_died;		/* a worker died on it */
+	unsigned back_rounds;
+	struct touched_file *files;	/* see files.c */
+	size_t n_files, n_files_back;
+	void (*files_back_done)(struct txn *t);
 	struct oplist file_ops;	/* of the one work on files that is under way */
 	struct work *file_work;
 	bool go_later;		/* in the manager's hands, see manager_go_later() */
@@ -84,6 +87,13 @@ void txn_execute(struct txn *t);
 void txn_owe(struct txn *t, const char *element, const char *reason);
 /* What the step's failure means, with object and attribute. */
 void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err);
+
+/* files.c */
+/* After a step, however it ended. */
+int files_note(struct txn *t, const struct step *s, const struct work_result *result);
+/* Takes away what was made for elements of back_scope, adds to left what stays, then calls done. */
+void files_go_back(struct txn *t, void (*done)(struct txn *t));
+void files_done(struct txn *t);
 
 /* cache.c */
 /* After the transaction was done. */

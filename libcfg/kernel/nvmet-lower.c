@@ -133,8 +133,9 @@ bool nvmet_row_differs(const struct object *target, const struct object *actual,
 	a = object_get_row(actual, row);
 	if (attr_is_secret(row))
 		return !t != !a;
+	/* A token that is unset is empty in the kernel, and can be made so. */
 	if (!t)
-		return false;
+		return a && row->type == ATTR_TOKEN && !row->dflt;
 	if (row->flags & ATTR_SETTLES && streq_ptr(t, row->dflt))
 		return false;
 	/* A kernel without the attribute behaves by its default. */

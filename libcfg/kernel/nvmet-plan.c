@@ -6,6 +6,7 @@
  *	=PATH				attributes of an existing object changed
  *	-links:PATH, -hosts:PATH	a link of a port to the subsystem, a host of the subsystem removed
  *	-device:D, -address:A		a resource set free
+ *	-served:PORT			all links of a port that is re-addressed removed
  */
 #include <errno.h>
 
@@ -128,8 +129,8 @@ static int write_row(struct step *s, const char *folder, const struct attr_row *
 	if (!path)
 		return -ENOMEM;
 	if (attr_is_secret(row))
-		return step_op(s, OP_WRITE_SECRET, 0, path, value, row->name);
-	if (attr_to_kernel(row, value, &text) < 0)
+		return step_op(s, OP_WRITE_SECRET, 0, path, value ? value : "", row->name);
+	if (attr_to_kernel(row, value ? value : "", &text) < 0)
 		return -ENOMEM;
 	return step_op(s, OP_WRITE, flags | (row->flags & ATTR_NO_NEWLINE ? 0 : OP_NEWLINE), path, text, row->name);
 }
@@ -162,6 +163,27 @@ static int write_fresh(struct step *s, const char *folder, const struct object *
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* Who has its address, or its device, must have let go of it. */
+static int after_resources(struct step *s, const struct object *target)
+{
+	_cleanup_strv_ char **keys = NULL;
+	int r = object_keys(target, &keys);
+
+	for (char **k = keys; r >= 0 && k && *k; k++)
+		r = step_after(s, "-%s", *k);
+	return r;
+}
+
+static int give_resources(struct step *s, const struct object *o)
+{
+	_cleanup_strv_ char **keys = NULL;
+	int r = object_keys(o, &keys);
+
+	for (char **k = keys; r >= 0 && k && *k; k++)
+		r = step_gives(s, "-%s", *k);
+	return r;
 }
 
 /* ---- making objects ---- */
@@ -207,6 +229,23 @@ static const struct object *backend_of(struct planner *p, const char *path)
 	return backend ? tree_find(p->wanted, backend) : NULL;
 }
 
+static int set_device_queue(struct step *s, const char *device)
+{
+	s->queue = strdup(device);
+	return s->queue ? 0 : -ENOMEM;
+}
+
+/* Whether the file is there already: were a worker to die while it makes it, nobody could tell any more. */
+static int look_step(struct planner *p, const char *path, const char *file)
+{
+	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "look for its file");
+	int r = s ? step_gives(s, "looked:%s", path) : -ENOMEM;
+
+	if (r >= 0)
+		r = step_op(s, OP_PROBE, OP_MAY_BE_ABSENT | OP_WANT_FILE, file, NULL, "device_path");
+	return r < 0 ? r : set_device_queue(s, file);
+}
+
 /* The file is made, and whatever it is is opened as the kernel will open it, before anything waits for it under the kernel's locks. */
 static int probe_step(struct planner *p, const char *path, const struct object *ns)
 {
@@ -214,21 +253,20 @@ static int probe_step(struct planner *p, const char *path, const struct object *
 	const struct object *b = backend_of(p, path);
 	bool file = b ? streq_ptr(object_get(b, "type"), "file") : strncmp(device, "/dev/", 5) != 0;
 	bool direct = file && !is_on(ns, "buffered_io");
+	bool create = b && file && is_on(b, "create");
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
 	int r = s ? step_gives(s, "probed:%s", path) : -ENOMEM;
 
+	if (r >= 0 && create)
+		r = look_step(p, path, device);
 	if (r >= 0)
-		r = step_after(s, "-device:%s", device);
-	if (r >= 0 && b && file && is_on(b, "create"))
+		r = step_after(s, "looked:%s", path);
+	if (r >= 0 && create)
 		r = oplist_add(&s->ops, OP_CREATE_FILE, 0, device, object_get(b, "size"), path, "size");
 	if (r >= 0)
 		r = oplist_add(&s->ops, OP_PROBE, OP_EXCLUSIVE | (direct ? OP_DIRECT : 0) | (file ? OP_WANT_FILE : OP_WANT_BLOCK),
 			       device, NULL, path, "device_path");
-	if (r >= 0) {
-		s->queue = strdup(device);
-		r = s->queue ? 0 : -ENOMEM;
-	}
-	return r;
+	return r < 0 ? r : set_device_queue(s, device);
 }
 
 static int set_queue(struct step *s, const char *folder)
@@ -258,6 +296,8 @@ static int make_namespace(struct planner *p, const char *path, const struct obje
 		r = probe_step(p, path, target);
 	if (r >= 0)
 		r = step_after(s, "probed:%s", path);
+	if (r >= 0 && object_get(target, "device_path"))
+		r = step_after(s, "-device:%s", object_get(target, "device_path"));
 	if (r >= 0)
 		r = step_after(s, "=%s", subsystem);
 	if (r >= 0)
@@ -275,6 +315,9 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 		s->token = token;
 	if (r >= 0 && target->kind == KIND_PORT)
 		r = load_transport(s, target);
+	/* What it passes through may be another one's yet. */
+	if (r >= 0 && target->kind == KIND_SUBSYSTEM)
+		r = after_resources(s, target);
 	return r < 0 ? r : write_fresh(s, folder, target);
 }
 
@@ -320,12 +363,9 @@ static int make_edge(struct planner *p, const char *element, const struct elemen
 		r = step_gives(s, "+%s/*", e->object);
 	if (r >= 0 && port) {
 		const struct object *o = tree_find(p->target, e->object);
-		_cleanup_strv_ char **keys = NULL;
 
 		if (o)
-			r = object_keys(o, &keys);
-		for (char **k = keys; r >= 0 && k && *k; k++)
-			r = step_after(s, "-%s", *k);
+			r = after_resources(s, o);
 	}
 	if (s)
 		s->token = port ? TOKEN_NONE : TOKEN_HOSTS;
@@ -344,16 +384,6 @@ static struct step *remove_step(struct planner *p, const char *path, const char 
 	if (*parent && step_gives(s, "-%s/*", parent) < 0)
 		return NULL;
 	return s;
-}
-
-static int give_resources(struct step *s, const struct object *o)
-{
-	_cleanup_strv_ char **keys = NULL;
-	int r = object_keys(o, &keys);
-
-	for (char **k = keys; r >= 0 && k && *k; k++)
-		r = step_gives(s, "-%s", *k);
-	return r;
 }
 
 static bool stays(struct planner *p, const char *subsystem)
@@ -386,7 +416,7 @@ static int remove_namespace(struct planner *p, const char *path, const struct ob
 		if (device)
 			r = oplist_add(&s->ops, OP_CHECK_MOVING, 0, device, NULL, path, "device_path");
 		if (r >= 0)
-			r = enable ? step_op(s, OP_WRITE, OP_NEWLINE, enable, "0", "enable") : -ENOMEM;
+			r = enable ? step_op(s, OP_WRITE, OP_NEWLINE | OP_MAY_BE_ABSENT, enable, "0", "enable") : -ENOMEM;
 	}
 	return r < 0 ? r : step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
 }
@@ -404,7 +434,7 @@ static int remove_plain(struct planner *p, const char *path, const struct object
 	if (actual->kind == KIND_SUBSYSTEM) {
 		r = step_after(s, "-links:%s", path);
 		if (r >= 0 && is_on(actual, "passthru_enable"))
-			r = write_row(s, folder, attr_find(KIND_SUBSYSTEM, "passthru_enable"), "0", 0);
+			r = write_row(s, folder, attr_find(KIND_SUBSYSTEM, "passthru_enable"), "0", OP_MAY_BE_ABSENT);
 	}
 	if (actual->kind == KIND_ANA_GROUP) {
 		_cleanup_free_ char *port = strf("ports/%s", actual->parent->name);
@@ -475,6 +505,50 @@ static struct step *change_step(struct planner *p, const char *path)
 	return s && step_gives(s, "=%s", path) >= 0 ? s : NULL;
 }
 
+/* A passthrough lets go of its controller before it takes another one, which may be somebody's until then. */
+static int change_passthru(struct planner *p, const char *path, const struct object *target, const struct object *actual)
+{
+	const struct attr_row *device = attr_find(KIND_SUBSYSTEM, "passthru_path"), *enable = attr_find(KIND_SUBSYSTEM, "passthru_enable");
+	bool was_on = is_on(actual, "passthru_enable"), on = is_on(target, "passthru_enable");
+	bool other = differs(p, path, target, actual, device), off = was_on && (other || !on);
+	_cleanup_free_ char *folder = path_to_kernel(path);
+	struct step *s;
+	int r = folder ? 0 : -ENOMEM;
+
+	if (!other && was_on == on)
+		return 0;
+	if (r >= 0 && off) {
+		s = plan_step(p->plan, PHASE_SWITCH, path, "stop passing through");
+		r = s ? give_resources(s, actual) : -ENOMEM;
+		if (r >= 0)
+			r = step_gives(s, "-passed:%s", path);
+		if (r >= 0)
+			r = write_row(s, folder, enable, "0", 0);
+		if (r >= 0)
+			r = affect_subsystem(p, s, target->name);
+		if (s)
+			worsen(s, EFFECT_VANISH);
+	}
+	if (r < 0 || (!other && !on))
+		return r;
+	s = change_step(p, path);
+	r = s ? step_after(s, "-passed:%s", path) : -ENOMEM;
+	if (r >= 0)
+		r = after_resources(s, target);
+	if (r >= 0 && other) {
+		worsen(s, device->effect);
+		r = write_row(s, folder, device, object_get_row(target, device), 0);
+	}
+	if (r >= 0 && on)
+		r = write_row(s, folder, enable, "1", OP_CHECK_BACK);
+	return r < 0 ? r : affect_subsystem(p, s, target->name);
+}
+
+static bool is_passthru(const struct attr_row *row)
+{
+	return streq(row->name, "passthru_path") || streq(row->name, "passthru_enable");
+}
+
 /* Host, subsystem, ANA group, global: attributes that the kernel takes at any time. */
 static int change_live(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
@@ -485,7 +559,7 @@ static int change_live(struct planner *p, const char *path, const struct object 
 	attr_foreach(row, target->kind) {
 		if (r < 0)
 			break;
-		if (row->moment == ATTR_FRESH || !differs(p, path, target, actual, row))
+		if (row->moment == ATTR_FRESH || is_passthru(row) || !differs(p, path, target, actual, row))
 			continue;
 		if (!s)
 			s = change_step(p, path);
@@ -497,12 +571,47 @@ static int change_live(struct planner *p, const char *path, const struct object 
 			r = step_after(s, "-hosts:%s", path);
 		}
 		if (r >= 0)
-			r = write_row(s, folder, row, object_get_row(target, row) ? object_get_row(target, row) : "",
-				      streq(row->name, "passthru_enable") ? OP_CHECK_BACK : 0);
+			r = write_row(s, folder, row, object_get_row(target, row), 0);
 	}
 	if (s && r >= 0 && s->effect != EFFECT_NONE && target->kind == KIND_SUBSYSTEM)
 		r = affect_subsystem(p, s, target->name);
-	return r;
+	return r < 0 || target->kind != KIND_SUBSYSTEM ? r : change_passthru(p, path, target, actual);
+}
+
+static int disable(struct step *s, const char *folder, const struct object *actual)
+{
+	const char *device = actual->kind == KIND_NAMESPACE ? object_get(actual, "device_path") : NULL;
+	int r = device ? step_op(s, OP_CHECK_MOVING, 0, device, NULL, "device_path") : 0;
+
+	worsen(s, actual->kind == KIND_NAMESPACE ? EFFECT_VANISH : EFFECT_NONE);
+	return r < 0 ? r : write_row(s, folder, attr_find(actual->kind, "enable"), "0", 0);
+}
+
+/* The device is let go in a step of its own: another namespace may be waiting for it while this one waits for that one's. */
+static int release_device(struct planner *p, const char *path, const char *folder, const struct object *actual)
+{
+	struct step *s = plan_step(p->plan, PHASE_SWITCH, path, "disable");
+	int r = s ? set_queue(s, folder) : -ENOMEM;
+
+	if (r >= 0)
+		r = step_gives(s, "-device:%s", object_get(actual, "device_path"));
+	if (r >= 0)
+		r = step_gives(s, "-disabled:%s", path);
+	if (r >= 0)
+		r = disable(s, folder, actual);
+	return r < 0 ? r : affect_subsystem(p, s, nqn_of(actual));
+}
+
+/* Its new device, which is opened as the kernel will before anything is disturbed for it. */
+static int wait_for_device(struct planner *p, struct step *s, const char *path, const struct object *target)
+{
+	int r = probe_step(p, path, target);
+
+	if (r >= 0)
+		r = step_after(s, "probed:%s", path);
+	if (r >= 0)
+		r = step_after(s, "-disabled:%s", path);
+	return r < 0 ? r : step_after(s, "-device:%s", object_get(target, "device_path"));
 }
 
 /* Namespaces and referrals: some attributes need enable = 0 around them. */
@@ -511,42 +620,33 @@ static int change_disabled(struct planner *p, const char *path, const struct obj
 	const struct attr_row *enable = attr_find(target->kind, "enable");
 	_cleanup_free_ char *folder = path_to_kernel(path);
 	bool was_on = is_on(actual, "enable"), on = is_on(target, "enable"), off = was_on && !on, any = was_on != on;
+	bool moves = false;
 	struct step *s;
-	int r;
+	int r = folder ? 0 : -ENOMEM;
 
 	attr_foreach(row, target->kind)
 		if (row != enable && differs(p, path, target, actual, row)) {
 			any = true;
 			off |= was_on && row->moment == ATTR_DISABLED;
+			moves |= streq(row->name, "device_path");
 		}
 	if (!any)
 		return 0;
-	s = folder ? change_step(p, path) : NULL;
+	if (r >= 0 && moves && was_on)
+		r = release_device(p, path, folder, actual);
+	s = r >= 0 ? change_step(p, path) : NULL;
 	r = s ? set_queue(s, folder) : -ENOMEM;
-	if (r >= 0 && off) {
-		const char *device = target->kind == KIND_NAMESPACE ? object_get(actual, "device_path") : NULL;
-
-		worsen(s, target->kind == KIND_NAMESPACE ? EFFECT_VANISH : EFFECT_NONE);
-		if (device)
-			r = oplist_add(&s->ops, OP_CHECK_MOVING, 0, device, NULL, path, "device_path");
-		if (r >= 0)
-			r = write_row(s, folder, enable, "0", 0);
-	}
+	if (r >= 0 && moves)
+		r = wait_for_device(p, s, path, target);
+	if (r >= 0 && off && !moves)
+		r = disable(s, folder, actual);
 	attr_foreach(row, target->kind) {
 		if (r < 0)
 			break;
 		if (row == enable || !differs(p, path, target, actual, row))
 			continue;
 		worsen(s, row->effect);
-		if (streq(row->name, "device_path") && object_get_row(target, row)) {
-			r = probe_step(p, path, target);
-			if (r >= 0)
-				r = step_after(s, "probed:%s", path);
-			if (r >= 0 && object_get_row(actual, row))
-				r = step_gives(s, "-device:%s", object_get_row(actual, row));
-		}
-		if (r >= 0)
-			r = write_row(s, folder, row, object_get_row(target, row), 0);
+		r = write_row(s, folder, row, object_get_row(target, row), 0);
 	}
 	if (r >= 0 && on && (off || !was_on))
 		r = write_row(s, folder, enable, "1", OP_CHECK_BACK);
@@ -584,7 +684,7 @@ static int write_port(struct planner *p, struct step *s, const char *folder, con
 		bool security = streq(row->name, "tsas") || streq(row->name, "treq");
 		bool settled = row->flags & ATTR_SETTLES && readdressed && !streq_ptr(v, a);
 
-		if (!v || (!nvmet_row_differs(target, actual, row) && !(security && readdressed && a) && !settled))
+		if (!nvmet_row_differs(target, actual, row) && !(v && security && readdressed && a) && !(v && settled))
 			continue;
 		if (streq(row->name, "trtype") || streq(row->name, "tsas"))
 			readdressed = true;
@@ -592,6 +692,31 @@ static int write_port(struct planner *p, struct step *s, const char *folder, con
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* All its links go, so that it no longer listens; those that are wanted come back with its own step. */
+static int silence_port(struct planner *p, const char *path, const struct object *actual, char *const *links, char *const *keep)
+{
+	struct step *s = plan_step(p->plan, PHASE_SWITCH, path, "stop serving");
+	int r = s ? step_gives(s, "-served:%s", path) : -ENOMEM;
+
+	if (r >= 0)
+		r = give_resources(s, actual);
+	for (char *const *l = links; r >= 0 && *l; l++) {
+		r = port_link_op(s, path, *l, false);
+		if (r >= 0)
+			r = step_affects(s, "%s/subsystems/%s", path, *l);
+		if (r < 0 || strv_contains(keep, *l))
+			continue;
+		r = step_gives(s, "-%s/subsystems/%s", path, *l);
+		if (r >= 0)
+			r = step_gives(s, "-links:subsystems/%s", *l);
+		if (r >= 0)
+			r = step_gives(s, "-subsystems/%s/*", *l);
+	}
+	if (s)
+		s->effect = EFFECT_DISCONNECT;
+	return r;
 }
 
 static int change_port(struct planner *p, const char *path, const struct object *target, const struct object *actual)
@@ -608,24 +733,16 @@ static int change_port(struct planner *p, const char *path, const struct object 
 	/* Without its links in view it cannot be changed; that difference is drift for now. */
 	if (!any || !map_get(p->folders, path))
 		return 0;
-	s = folder ? change_step(p, path) : NULL;
-	if (!s || map_put(p->relinked, path, p) < 0)
+	r = folder && map_put(p->relinked, path, p) >= 0 ? 0 : -ENOMEM;
+	if (r >= 0 && links)
+		r = silence_port(p, path, actual, links, keep);
+	s = r >= 0 ? change_step(p, path) : NULL;
+	if (!s)
 		return -ENOMEM;
-	s->effect = links ? EFFECT_DISCONNECT : EFFECT_NONE;
 	s->phase = links ? PHASE_SWITCH : PHASE_BUILD;
-	r = give_resources(s, actual);
-	for (char *const *l = links; r >= 0 && l && *l; l++) {
-		r = port_link_op(s, path, *l, false);
-		if (r >= 0)
-			r = step_affects(s, "%s/subsystems/%s", path, *l);
-		if (r >= 0 && !strv_contains(keep, *l)) {
-			r = step_gives(s, "-%s/subsystems/%s", path, *l);
-			if (r >= 0)
-				r = step_gives(s, "-links:subsystems/%s", *l);
-			if (r >= 0)
-				r = step_gives(s, "-subsystems/%s/*", *l);
-		}
-	}
+	r = step_after(s, "-served:%s", path);
+	if (r >= 0)
+		r = after_resources(s, target);
 	if (r >= 0)
 		r = load_transport(s, target);
 	if (r >= 0)

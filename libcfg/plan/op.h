@@ -48,7 +48,7 @@ enum op_verb {
 enum op_flags {
 	OP_NEWLINE = 1 << 0,		/* OP_WRITE: add one */
 	OP_RECURSIVE = 1 << 1,
-	OP_MAY_BE_ABSENT = 1 << 2,	/* ENOENT is success (remove, unlink, scan) */
+	OP_MAY_BE_ABSENT = 1 << 2,	/* ENOENT is success (remove, unlink, scan; disable before a removal) */
 	OP_MAY_EXIST = 1 << 3,		/* EEXIST is success (mkdir of what a crash left) */
 	OP_EXCLUSIVE = 1 << 4,		/* OP_PROBE: refuse a device that is held or mounted */
 	OP_DIRECT = 1 << 5,		/* OP_PROBE: with O_DIRECT */

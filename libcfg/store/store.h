@@ -78,9 +78,6 @@ int ledger_owe(struct ledger *l, const char *element, const char *reason, struct
 int ledger_paid(struct ledger *l, const char *element, struct strbuf *line);
 /* Leak marks on namespaces. */
 int ledger_mark(struct ledger *l, const char *element, bool on, struct strbuf *line);
-/* From now on the ledger says all there is to say about the past of what is in the kernel: what it does not mark needs no mark. */
-int ledger_know(struct ledger *l, struct strbuf *line);
-bool ledger_knows(const struct ledger *l);
 
 bool ledger_owns(const struct ledger *l, const char *element);	/* in flight or owed */
 bool ledger_marked(const struct ledger *l, const char *element);
@@ -89,6 +86,7 @@ int ledger_debts(const struct ledger *l, struct debt **ret, size_t *ret_n);	/* a
 /* Elements of an earlier daemon's transactions that never ended (after a crash): owned, until ledger_settle(). Borrowed strings, caller
  * frees the array. */
 int ledger_unfinished(const struct ledger *l, const char ***ret, size_t *ret_n);
+bool ledger_is_unfinished(const struct ledger *l, const char *element);
 /* They have been dealt with: what is still there of them is wanted or a debt. */
 int ledger_settle(struct ledger *l, struct strbuf *line);
 /* The whole, compact, for replacing the file. */

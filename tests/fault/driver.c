@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * driver FOLDER PROPERTY [SCENARIO]: what the daemon promises about bad luck, for every kernel call of every scenario. What is true is what
+ * the fake kernel dumps, never what the daemon says.
+ */
+#include <errno.h>
+
+#include "base/map.h"
+#include "tests/fault/scenarios.h"
+#include "tests/fault/world.h"
+
+static const char nothing[] = "{ \"version\": 1 }";
+
+/* A scenario with all that was made up for it: documents, and the kernel before and after. */
+struct play {
+	const struct scenario *scenario;
+	char *from, *to;
+	char **before, **after;
+	unsigned long calls;	/* that change something, on the way from one to the other */
+};
+
+/* ---- comparing ---- */
+
+static void print_difference(char *const *wanted, char *const *is)
+{
+	for (char *const *l = wanted; *l; l++)
+		if (!strv_contains(is, *l))
+			fprintf(stderr, "  - %s\n", *l);
+	for (char *const *l = is; *l; l++)
+		if (!strv_contains(wanted, *l))
+			fprintf(stderr, "  + %s\n", *l);
+}
+
+static void expect_kernel(char *const *wanted, const char *what)
+{
+	_cleanup_strv_ char **is = dump();
+
+	if (strv_equal(wanted, is))
+		return;
+	print_difference(wanted, is);
+	fail("the kernel is not as it was %s", what);
+}
+
+/* Whether a line of a dump is about what a report names: "d nvmet/ports/1/…", or "f 67108864 /srv/file1". */
+static bool is_about(const char *line, struct json_object *named)
+{
+	const char *element = text_of(named, "object"), *attr = text_of(named, "attribute"), *path = strstr(line, "nvmet/");
+	size_t n = strlen(element);
+
+	if (streq(attr, "file"))
+		return strncmp(text_of(named, "actual"), strrchr(line, ' ') + 1, strlen(strrchr(line, ' ') + 1)) == 0;
+	if (streq(element, "nvmet"))
+		return path && strncmp(path, "nvmet/discovery_nqn ", 20) == 0;
+	/* Of a backend only its file can be seen. */
+	if (strncmp(element, "backends/", 9) == 0)
+		return strstr(line, " /srv/");
+	return path && strncmp(path + 6, element, n) == 0 && strchr("/ ", path[6 + n]);
+}
+
+/* Elements of report[key] ("object") that no differing line is about are named without need; lines that nobody names are worse. */
+static void expect_named(struct json_object *report, const char *key, char *const *wanted)
+{
+	_cleanup_strv_ char **is = dump();
+	struct json_object *list = NULL;
+	size_t n = length_of(report, key);
+
+	json_object_object_get_ex(report, key, &list);
+	for (int side = 0; side < 2; side++) {
+		char *const *a = side ? is : wanted, *const *b = side ? wanted : is;
+
+		for (; *a; a++) {
+			bool named = strv_contains(b, *a);
+
+			for (size_t i = 0; !named && i < n; i++)
+				named = is_about(*a, json_object_array_get_idx(list, i));
+			if (!named) {
+				print_difference(wanted, is);
+				fail("the report does not name what differs: %s", json_object_get_string(report));
+			}
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *named = json_object_array_get_idx(list, i);
+		bool differs = false;
+
+		for (char *const *l = wanted; *l; l++)
+			differs |= is_about(*l, named) && !strv_contains(is, *l);
+		for (char *const *l = is; *l; l++)
+			differs |= is_about(*l, named) && !strv_contains(wanted, *l);
+		if (!differs) {
+			print_difference(wanted, is);
+			fail("the report says that %s differs, and it does not: %s", text_of(named, "object"),
+			     json_object_get_string(report));
+		}
+	}
+}
+
+/* ---- moving ---- */
+
+static struct json_object *expect_outcome(struct json_object *report, const char *outcome)
+{
+	if (!streq(text_of(report, "outcome"), outcome))
+		fail("should be %s: %s", outcome, json_object_get_string(report));
+	return report;
+}
+
+static void go(const char *document)
+{
+	json_object_put(expect_outcome(apply(document), "done"));
+}
+
+static void expect_no_debts(void)
+{
+	struct json_object *s = status();
+
+	if (length_of(s, "debts") || length_of(s, "drift") || length_of(s, "failed") || length_of(s, "jobs"))
+		fail("something is left: %s", json_object_get_string(s));
+	json_object_put(s);
+}
+
+/* Back to before, from wherever it is. */
+static void go_back(const struct play *p)
+{
+	if (p->scenario->file) {
+		go(nothing);
+		free(control("remove %s", p->scenario->file));
+	}
+	go(p->from);
+	expect_kernel(p->before, "before all this");
+}
+
+/* The fault is gone now: what it left is made good, the same again leads to where it should, and back. */
+static void expect_recovery(const struct play *p, bool left)
+{
+	free(control("disarm"));
+	if (left)
+		json_object_put(expect_outcome(reconcile(), "done"));
+	go(p->to);
+	expect_kernel(p->after, "after the same without a fault");
+	expect_no_debts();
+	go_back(p);
+}
+
+static void arm(const char *action, unsigned long k, const char *more)
+{
+	free(control("fault %s nth=%lu of=changes %s", action, k, more));
+}
+
+/* ---- scenarios ---- */
+
+static char *model_after(const char *edits)
+{
+	if (edits)
+		json_object_put(expect_outcome(change(edits), "done"));
+	return dump_model();
+}
+
+static void play_init(struct play *p, const struct scenario *s, const char *base)
+{
+	unsigned long n;
+
+	*p = (struct play){ .scenario = s };
+	at("%s", s->name);
+	p->from = strdup(s->from_nothing ? nothing : base);
+	go(p->from);
+	if (s->file)
+		free(control("remove %s", s->file));
+	go(nothing);
+	go(p->from);
+	p->before = dump();
+	p->to = s->edits ? model_after(s->edits) : strdup(s->from_nothing ? base : nothing);
+	go_back(p);
+	n = changes();
+	go(p->to);
+	p->calls = changes() - n;
+	p->after = dump();
+	go_back(p);
+	if (strv_equal(p->before, p->after) || !p->calls)
+		fail("nothing happens");
+}
+
+static void play_done(struct play *p)
+{
+	free(p->from);
+	free(p->to);
+	strv_free(p->before);
+	strv_free(p->after);
+}
+
+/* ---- properties ---- */
+
+/*
+ * Nothing, or exactly what is named, differs from how it was before, or after the commit from how it should be. True when something
+ * does.
+ */
+static bool expect_truth(const struct play *p, struct json_object *report)
+{
+	const char *outcome = text_of(report, "outcome");
+	bool left = streq(outcome, "partly") || streq(outcome, "owed");
+
+	if (streq(outcome, "failed"))
+		expect_kernel(p->before, "before");
+	else if (streq(outcome, "partly"))
+		expect_named(report, "left", p->before);
+	else if (streq(outcome, "owed"))
+		expect_named(report, "debts", p->after);
+	else if (streq(outcome, "done"))
+		expect_kernel(p->after, "wanted");
+	else
+		fail("what outcome is this: %s", json_object_get_string(report));
+	json_object_put(report);
+	return left;
+}
+
+static void failing_calls(const struct play *p)
+{
+	static const char *const errors[] = { "EIO", "EBUSY" };
+
+	for (size_t e = 0; e < ARRAY_SIZE(errors); e++)
+		for (unsigned long k = 1; k <= p->calls; k++) {
+			at("%s: call %lu fails with %s", p->scenario->name, k, errors[e]);
+			arm(errors[e], k, "");
+			expect_recovery(p, expect_truth(p, apply(p->to)));
+		}
+}
+
+/* From the k-th call on nothing works, so that there is no way back either. */
+static void failing_kernel(const struct play *p)
+{
+	for (unsigned long k = 1; k <= p->calls; k++) {
+		at("%s: all calls fail from %lu on", p->scenario->name, k);
+		arm("EIO", k, "always");
+		expect_recovery(p, expect_truth(p, apply(p->to)));
+	}
+}
+
+static void dying_workers(const struct play *p)
+{
+	static const char *const when[] = { "kill-before", "kill-after" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(when); i++)
+		for (unsigned long k = 1; k <= p->calls; k++) {
+			at("%s: %s call %lu", p->scenario->name, when[i], k);
+			arm(when[i], k, "");
+			expect_recovery(p, expect_truth(p, apply(p->to)));
+		}
+}
+
+/* ---- */
+
+static const struct {
+	const char *name;
+	void (*check)(const struct play *p);
+} properties[] = {
+	{ "failing-calls", failing_calls },
+	{ "failing-kernel", failing_kernel },
+	{ "dying-workers", dying_workers },
+};
+
+static void check(void (*property)(const struct play *), const char *only)
+{
+	_cleanup_free_ char *base = NULL;
+
+	at("base");
+	/* Someone else's, in the same folders. */
+	free(control("mkdir nvmet/hosts/foreign"));
+	free(control("mkdir nvmet/subsystems/foreign"));
+	free(control("mkdir nvmet/subsystems/foreign/namespaces/1"));
+	free(control("mkdir nvmet/ports/77"));
+	free(control("link nvmet/subsystems/foreign/allowed_hosts/foreign nvmet/hosts/foreign"));
+	go(base_document);
+	base = dump_model();
+	for (size_t i = 0; i < n_scenarios; i++) {
+		struct play p;
+
+		if (only && !streq(only, scenarios[i].name))
+			continue;
+		play_init(&p, &scenarios[i], base);
+		property(&p);
+		printf("%s: %lu calls\n", scenarios[i].name, p.calls);
+		fflush(stdout);
+		play_done(&p);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3)
+		return 2;
+	for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
+		if (!streq(properties[i].name, argv[2]))
+			continue;
+		world_start(argv[1]);
+		check(properties[i].check, argc > 3 ? argv[3] : NULL);
+		world_end();
+		return 0;
+	}
+	fprintf(stderr, "driver: no property %s\n", argv[2]);
+	return 2;
+}

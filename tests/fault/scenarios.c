@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transactions to be met by bad luck: from a configuration with every kind of object, or from nothing, by edits to another one. Each kernel
+ * call of each of them is to fail once.
+ */
+#include "tests/fault/scenarios.h"
+
+#include <stddef.h>
+
+/* Where nothing is said, the daemon makes up serials and uuids; the driver keeps what it made. */
+const char base_document[] =
+	"{ \"version\": 1,"
+	"  \"nvmet\": { \"discovery_nqn\": \"nqn.2026-11.org.example:discovery\" },"
+	"  \"backends\": {"
+	"    \"disk1\": { \"type\": \"block\", \"device\": \"/dev/vdb\" },"
+	"    \"disk2\": { \"type\": \"block\", \"device\": \"/dev/vdc\" },"
+	"    \"file1\": { \"type\": \"file\", \"path\": \"/srv/file1\", \"size\": \"64MiB\", \"create\": true } },"
+	"  \"hosts\": {"
+	"    \"nqn.2026-11.org.example:h1\": {},"
+	"    \"nqn.2026-11.org.example:h2\": { \"dhchap_key\": { \"file\": \"h2.key\" }, \"dhchap_hash\": \"hmac(sha384)\" } },"
+	"  \"subsystems\": {"
+	"    \"nqn.2026-11.org.example:s1\": {"
+	"      \"model\": \"Example\", \"cntlid_max\": 1000,"
+	"      \"allowed_hosts\": [ \"nqn.2026-11.org.example:h1\", \"nqn.2026-11.org.example:h2\" ],"
+	"      \"namespaces\": { \"1\": { \"backend\": \"disk1\", \"ana_grpid\": 2 }, \"2\": { \"backend\": \"file1\" } } },"
+	"    \"nqn.2026-11.org.example:s2\": {"
+	"      \"allow_any_host\": true, \"namespaces\": { \"1\": { \"backend\": \"disk2\" } } },"
+	"    \"nqn.2026-11.org.example:s3\": {"
+	"      \"passthru_path\": \"/dev/nvme0\", \"passthru_enable\": true,"
+	"      \"allowed_hosts\": [ \"nqn.2026-11.org.example:h1\" ] } },"
+	"  \"ports\": {"
+	"    \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"trsvcid\": \"4420\","
+	"      \"subsystems\": [ \"nqn.2026-11.org.example:s1\", \"nqn.2026-11.org.example:s2\" ],"
+	"      \"referrals\": { \"r1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.9\", \"trsvcid\": \"4420\" } },"
+	"      \"ana_groups\": { \"2\": { \"ana_state\": \"non-optimized\" } } },"
+	"    \"2\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"trsvcid\": \"4421\","
+	"      \"subsystems\": [ \"nqn.2026-11.org.example:s3\" ] },"
+	"    \"3\": { \"trtype\": \"loop\", \"subsystems\": [ \"nqn.2026-11.org.example:s2\" ] } } }";
+
+#define S1 "subsystems/nqn.2026-11.org.example:s1"
+#define S2 "subsystems/nqn.2026-11.org.example:s2"
+#define S3 "subsystems/nqn.2026-11.org.example:s3"
+#define S4 "subsystems/nqn.2026-11.org.example:s4"
+#define H1 "hosts/nqn.2026-11.org.example:h1"
+#define H2 "hosts/nqn.2026-11.org.example:h2"
+#define H3 "hosts/nqn.2026-11.org.example:h3"
+#define NQN(x) "nqn.2026-11.org.example:" x
+
+const struct scenario scenarios[] = {
+	{ "make", true, NULL, "/srv/file1" },
+	{ "clear", false, NULL },
+	{ "attributes", false,
+	  "set nvmet discovery_nqn=" NQN("other") "\n"
+	  "set " H2 " dhchap_hash=hmac(sha256) dhchap_dhgroup=ffdhe2048\n"
+	  "set " S1 " cntlid_min=5 cntlid_max=500 qid_max=16\n"
+	  "set " S1 "/namespaces/1 ana_grpid=1\n"
+	  "set ports/1/ana_groups/2 ana_state=inaccessible\n"
+	  "set ports/1/referrals/r1 traddr=192.0.2.10\n"
+	  "set backends/disk2 buffered_io=true\n" },
+	{ "secrets", false,
+	  "set " H2 " dhchap_key=file:other.key dhchap_ctrl_key=file:h2.key\n"
+	  "set " H1 " dhchap_key=file:h2.key\n" },
+	{ "identity", false, "set " S1 " model=Other serial=SN1 ieee_oui=0x525400\n" },
+	{ "address", false, "set ports/1 trsvcid=4430\n" },
+	{ "transport", false, "set ports/3 trtype=tcp adrfam=ipv4 traddr=192.0.2.2 trsvcid=4420\n" },
+	{ "swapped addresses", false, "set ports/1 trsvcid=4421\nset ports/2 trsvcid=4420\n" },
+	{ "rename", false,
+	  "set ports/1 subsystems-=" NQN("s2") "\nset ports/3 subsystems-=" NQN("s2") "\n"
+	  "delete " S2 "/namespaces/1\ndelete " S2 "\n"
+	  "create " S4 " allow_any_host=true\ncreate " S4 "/namespaces/1 backend=disk2\n"
+	  "set ports/1 subsystems+=" NQN("s4") "\nset ports/3 subsystems+=" NQN("s4") "\n" },
+	{ "moved namespace", false, "delete " S1 "/namespaces/2\ncreate " S2 "/namespaces/7 backend=file1\n" },
+	{ "swapped devices", false, "set " S1 "/namespaces/1 backend=disk2\nset " S2 "/namespaces/1 backend=disk1\n" },
+	{ "growing", false, "set backends/file1 size=128MiB\n", "/srv/file1" },
+	{ "new file", false,
+	  "create backends/file2 type=file path=/srv/file2 size=8MiB create=true\n"
+	  "create " S2 "/namespaces/2 backend=file2\n", "/srv/file2" },
+	{ "hosts", false,
+	  "create " H3 "\nset " S1 " allowed_hosts-=" NQN("h2") "\nset " S1 " allowed_hosts+=" NQN("h3") "\n"
+	  "set " S3 " allowed_hosts=" NQN("h3") "\ndelete " H2 "\n" },
+	{ "any host", false, "set " S1 " allowed_hosts= allow_any_host=true\nset " S2 " allow_any_host=false allowed_hosts=" NQN("h1") "\n" },
+	{ "access states", false,
+	  "create ports/1/ana_groups/3 ana_state=optimized\nset " S1 "/namespaces/1 ana_grpid=3\ndelete ports/1/ana_groups/2\n"
+	  "create ports/1/ana_groups/1 ana_state=non-optimized\n" },
+	{ "referrals", false,
+	  "create ports/2/referrals/r2 trtype=tcp traddr=192.0.2.1 trsvcid=4420\ndelete ports/1/referrals/r1\n" },
+	{ "passthru", false,
+	  "set " S3 " passthru_path=/dev/nvme1 passthru_admin_timeout=30\n"
+	  "create " S4 " allow_any_host=true passthru_path=/dev/nvme0 passthru_enable=true\n" },
+};
+
+const size_t n_scenarios = sizeof(scenarios) / sizeof(*scenarios);

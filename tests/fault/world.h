@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FAULT_WORLD_H
+#define FAULT_WORLD_H
+
+/*
+ * What the driver plays with: a fake kernel that lives on, a daemon that is killed and started again, and the bus between. Whatever should
+ * not happen ends the program with a message, so that nothing here returns an error.
+ */
+
+#include <json-c/json.h>
+
+#include "base/text.h"
+
+void world_start(const char *folder);
+void world_end(void);	/* the daemon must end in order */
+
+void daemon_start(void);
+void daemon_kill(void);
+
+/* What the driver is at, for messages. */
+void at(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* A command of the fake kernel, words with blanks between. Caller frees; NULL when it was refused. */
+char *control(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The kernel's tree and the files behind it, as sorted lines. */
+char **dump(void);
+unsigned long changes(void);	/* calls that changed something, or tried */
+
+/* Methods of the manager. Caller frees or puts. */
+struct json_object *apply(const char *document);
+void apply_begin(const char *document);		/* one at a time */
+struct json_object *apply_end(void);		/* waits for its report */
+struct json_object *plan_of(const char *document);
+struct json_object *change(const char *edits);	/* "VERB PATH ATTR=VALUE …", one a line */
+struct json_object *reconcile(void);
+struct json_object *status(void);
+char *dump_model(void);
+void cancel(unsigned long long job);
+
+const char *text_of(struct json_object *o, const char *key);	/* "" when absent; borrowed */
+size_t length_of(struct json_object *o, const char *key);
+
+#endif

@@ -246,9 +246,13 @@ static void find_holder(dev_t dev, char *ret, size_t size)
 static int probe_block(int fd, const char *dev, unsigned flags, const struct stat *st, struct kfs_probe *ret)
 {
 	unsigned block;
+	int read_only;
 
-	if (ioctl(fd, BLKGETSIZE64, &ret->size) < 0 || ioctl(fd, BLKSSZGET, &block) < 0)
+	if (ioctl(fd, BLKGETSIZE64, &ret->size) < 0 || ioctl(fd, BLKSSZGET, &block) < 0 || ioctl(fd, BLKROGET, &read_only) < 0)
 		return -errno;
+	/* Opening it for writing succeeds all the same, but nvmet looks. */
+	if (read_only)
+		return -EACCES;
 	ret->type = 'b';
 	ret->logical_block_size = block;
 	ret->major = major(st->st_rdev);

@@ -209,6 +209,11 @@ static int do_connect(struct fake *f, char **words, struct strbuf *ret)
 	return hosts_connect(f, words[0], words[1], words[2]);
 }
 
+static int do_disconnect(struct fake *f, char **words, struct strbuf *ret)
+{
+	return hosts_disconnect(f, words[0]);
+}
+
 static int do_identify(struct fake *f, char **words, struct strbuf *ret)
 {
 	return hosts_identify(f, words[0]);
@@ -254,6 +259,7 @@ static const struct command {
 	{ "listener", 3, 3, do_listener },
 	{ "listeners", 0, 0, do_listeners },
 	{ "connect", 3, 3, do_connect },
+	{ "disconnect", 1, 1, do_disconnect },
 	{ "identify", 1, 1, do_identify },
 	{ "command", 2, 2, do_command },
 	{ "hosts", 0, 0, do_hosts },

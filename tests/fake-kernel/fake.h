@@ -127,7 +127,7 @@ int nvmet_enable_port(struct fake *f, struct node *port);
 /* The kernel's own readings of numbers: lib/kstrtox.c. */
 int kernel_u64(const char *s, uint64_t max, uint64_t *ret);
 int kernel_int(const char *s, int64_t *ret);
-int kernel_bool(const char *s, bool *ret);
+int kernel_bool(const struct fake *f, const char *s, bool *ret);
 
 /* ---- machine.c ---- */
 
@@ -159,6 +159,7 @@ void machine_unlisten(struct fake *f, const char *address, const char *port);
 /* ---- hosts.c ---- */
 
 int hosts_connect(struct fake *f, const char *port, const char *subsystem, const char *host);
+int hosts_disconnect(struct fake *f, const char *subsystem);
 int hosts_identify(struct fake *f, const char *subsystem);
 int hosts_command(struct fake *f, const char *subsystem, uint32_t nsid);
 void hosts_list(const struct fake *f, struct strbuf *ret);

@@ -33,6 +33,15 @@ int hosts_connect(struct fake *f, const char *port, const char *subsystem, const
 	return 0;
 }
 
+int hosts_disconnect(struct fake *f, const char *subsystem)
+{
+	struct node *s = find(f, "subsystems", subsystem);
+
+	if (s)
+		hosts_drop(f, NULL, s);
+	return s ? 0 : -ENOENT;
+}
+
 int hosts_identify(struct fake *f, const char *subsystem)
 {
 	struct node *s = find(f, "subsystems", subsystem);

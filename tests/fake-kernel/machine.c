@@ -148,7 +148,7 @@ int machine_grow_file(struct fake *f, const char *path, uint64_t size)
 	if (!b)
 		return -ENOENT;
 	if (b->type != 'f' || b->size > size)
-		return -EINVAL;
+		return b->type == 'd' ? -EISDIR : -EINVAL;
 	b->size = size;
 	return 0;
 }

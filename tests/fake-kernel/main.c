@@ -83,7 +83,7 @@ static int parse_release(struct fake *f, const char *text)
 	} known[] = {	/* Debian's; first eight characters are the default firmware revision */
 		{ "6.1", "6.1.0-50-amd64" },
 		{ "6.12", "6.12.117+deb12-amd64" },
-		{ "7.3", "7.3.4+deb14-amd64" },
+		{ "7", "7.3.4+deb14-amd64" },
 	};
 
 	free(f->release);

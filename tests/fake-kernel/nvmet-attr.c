@@ -55,13 +55,13 @@ int kernel_int(const char *s, int64_t *ret)
 	return r;
 }
 
-int kernel_bool(const char *s, bool *ret)
+int kernel_bool(const struct fake *f, const char *s, bool *ret)
 {
 	char c = (char)tolower(*s), second = c ? (char)tolower(s[1]) : 0;
 
-	if (c == 'y' || c == 't' || c == '1' || (c == 'o' && second == 'n'))
+	if (c == 'y' || c == 't' || c == '1' || (c == 'o' && second == 'n') || (c == 'e' && f->major >= 7))
 		*ret = true;
-	else if (c == 'n' || c == 'f' || c == '0' || (c == 'o' && second == 'f'))
+	else if (c == 'n' || c == 'f' || c == '0' || (c == 'o' && second == 'f') || (c == 'd' && f->major >= 7))
 		*ret = false;
 	else
 		return -EINVAL;
@@ -145,6 +145,9 @@ char *nvmet_initial(struct fake *f, enum kind kind, const char *item, const stru
 		return random_uuid(f);
 	if (kind == KIND_ANA_GROUP)
 		return must(strdup(streq(item, "1") ? "optimized" : "inaccessible"));
+	/* Of a referral it is 0 like everything else, and since 6.14 that has a name. */
+	if (kind == KIND_REFERRAL && streq(row->file, "addr_adrfam") && fake_since(f, "6.14"))
+		return must(strdup("pci"));
 	for (size_t i = 0; i < ARRAY_SIZE(initials); i++)
 		if (initials[i].kind == kind && streq(initials[i].file, row->file))
 			return must(strdup(initials[i].text));
@@ -153,10 +156,10 @@ char *nvmet_initial(struct fake *f, enum kind kind, const char *item, const stru
 
 /* ---- by type ---- */
 
-static int store_bool(struct node *attr, const char *page)
+static int store_bool(const struct fake *f, struct node *attr, const char *page)
 {
 	bool value;
-	int r = kernel_bool(page, &value);
+	int r = kernel_bool(f, page, &value);
 
 	if (r >= 0)
 		node_set(attr, value ? "1" : "0");
@@ -208,7 +211,7 @@ static int store_path(struct node *attr, const char *page)
 	return 0;
 }
 
-static int store_by_type(struct node *attr, const char *page, size_t len)
+static int store_by_type(const struct fake *f, struct node *attr, const char *page, size_t len)
 {
 	const struct attr_row *row = attr->row;
 	uint64_t n;
@@ -217,7 +220,7 @@ static int store_by_type(struct node *attr, const char *page, size_t len)
 
 	switch (row->type) {
 	case ATTR_BOOL:
-		return store_bool(attr, page);
+		return store_bool(f, attr, page);
 	case ATTR_WORD:
 		return store_word(attr, page);
 	case ATTR_STRING:
@@ -273,8 +276,9 @@ static int store_key(struct fake *f, struct node *attr, const char *page, size_t
 	}
 	if (strncmp(page, "DHHC-1:", 7) != 0)
 		return -EINVAL;
+	/* sscanf("DHHC-1:%hhd:%*s"): all that counts is the number. */
 	hash = strtol(page + 7, &end, 10);
-	if (end == page + 7 || *end != ':' || hash > 3 || hash < 0)
+	if (end == page + 7 || isspace((unsigned char)page[7]) || (uint8_t)hash > 3)
 		return -EINVAL;
 	text = must(strdup(page));
 	for (len = strlen(text); len && isspace((unsigned char)text[len - 1]);)
@@ -299,13 +303,13 @@ static int store_algorithm(struct fake *f, struct node *attr, const char *page, 
 static int store_allow_any_host(struct fake *f, struct node *attr, const char *page, size_t len)
 {
 	bool value;
-	int r = kernel_bool(page, &value);
+	int r = kernel_bool(f, page, &value);
 
 	if (r < 0)
 		return r;
 	if (value && node_child(node_item(attr), "allowed_hosts")->first)
 		return -EINVAL;
-	return store_bool(attr, page);
+	return store_bool(f, attr, page);
 }
 
 static int store_version(struct fake *f, struct node *attr, const char *page, size_t len)
@@ -346,7 +350,7 @@ static int store_hex(struct fake *f, struct node *attr, const char *page, size_t
 	int r = kernel_u64(page, oui ? UINT32_MAX : UINT16_MAX, &n);
 
 	if (r < 0)
-		return r;
+		return oui ? r : -EINVAL;
 	if (n > (uint64_t)attr->row->max)
 		return -EINVAL;
 	text = oui ? fmt("0x%06llx", (unsigned long long)n) : fmt("0x%llx", (unsigned long long)n);
@@ -417,7 +421,7 @@ static int store_passthru_enable(struct fake *f, struct node *attr, const char *
 	const char *path = node_text(subsystem, "passthru/device_path");
 	size_t count;
 	bool value;
-	int r = kernel_bool(page, &value);
+	int r = kernel_bool(f, page, &value);
 
 	if (r < 0)
 		return r;
@@ -494,17 +498,17 @@ static int store_ana_grpid(struct fake *f, struct node *attr, const char *page, 
 static int store_namespace_switch(struct fake *f, struct node *attr, const char *page, size_t len)
 {
 	bool value;
-	int r = kernel_bool(page, &value);
+	int r = kernel_bool(f, page, &value);
 
 	if (r < 0)
 		return r;
-	return nvmet_namespace_enabled(node_item(attr)) ? -EINVAL : store_bool(attr, page);
+	return nvmet_namespace_enabled(node_item(attr)) ? -EINVAL : store_bool(f, attr, page);
 }
 
 static int store_revalidate(struct fake *f, struct node *attr, const char *page, size_t len)
 {
 	bool value;
-	int r = kernel_bool(page, &value);
+	int r = kernel_bool(f, page, &value);
 
 	if (r < 0)
 		return r;
@@ -543,7 +547,7 @@ static int store_namespace_enable(struct fake *f, struct node *attr, const char 
 {
 	struct node *ns = node_item(attr);
 	bool value;
-	int r = kernel_bool(page, &value);
+	int r = kernel_bool(f, page, &value);
 
 	if (r < 0)
 		return r;
@@ -562,9 +566,9 @@ static int store_p2pmem(struct fake *f, struct node *attr, const char *page, siz
 	bool value;
 
 	/* The machine has no device with such memory, so an address is not found. */
-	if (kernel_bool(page, &value) < 0 || strchr(page, ':'))
+	if (kernel_bool(f, page, &value) < 0 || strchr(page, ':'))
 		return -ENODEV;
-	return store_bool(attr, page);
+	return store_bool(f, attr, page);
 }
 
 /* ---- ports and referrals ---- */
@@ -622,6 +626,16 @@ static int store_portid(struct fake *f, struct node *attr, const char *page, siz
 	return 0;
 }
 
+static int store_port_pi(struct fake *f, struct node *attr, const char *page, size_t len)
+{
+	bool value;
+	int r = kernel_bool(f, page, &value);
+
+	if (r < 0)
+		return r;
+	return nvmet_port_enabled(node_item(attr)) ? -EACCES : store_bool(f, attr, page);
+}
+
 static int store_mdts(struct fake *f, struct node *attr, const char *page, size_t len)
 {
 	int64_t n;
@@ -661,13 +675,19 @@ static int enable_ip(struct fake *f, struct node *port, const char *trtype)
 static void settle_params(struct node *port, bool rdma)
 {
 	struct node *inline_size = node_attr(port, "param_inline_data_size"), *queue = node_attr(port, "param_max_queue_size");
-	int64_t n;
+	struct node *mdts = node_attr(port, "param_mdts");
+	int64_t n, max = rdma ? 256 : 1024;
+
+	if (mdts && streq(mdts->value, "-1"))
+		node_set(mdts, "0");
 
 	if (*inline_size->value == '-')
 		node_set(inline_size, "0");
+	else if (rdma && kernel_int(inline_size->value, &n) >= 0 && n > 16384)
+		node_set(inline_size, "16384");
 	if (!queue || kernel_int(queue->value, &n) < 0)
 		return;
-	set_number(queue, n < 0 ? rdma ? 128 : 1024 : n < 16 ? 16 : n > 1024 ? 1024 : n);
+	set_number(queue, n < 0 ? rdma ? 128 : 1024 : n < 16 ? 16 : n > max ? max : n);
 }
 
 int nvmet_enable_port(struct fake *f, struct node *port)
@@ -728,6 +748,7 @@ static const struct store stores[] = {
 	{ KIND_PORT, "addr_adrfam", store_adrfam },
 	{ KIND_PORT, "addr_treq", store_treq },
 	{ KIND_PORT, "addr_tsas", store_tsas },
+	{ KIND_PORT, "param_pi_enable", store_port_pi },
 	{ KIND_PORT, "param_mdts", store_mdts },
 	{ KIND_REFERRAL, "addr_trtype", store_trtype },
 	{ KIND_REFERRAL, "addr_adrfam", store_adrfam },
@@ -749,7 +770,7 @@ static int guard(const struct node *attr, size_t len)
 		/* These look at the value first. */
 		if (row->type == ATTR_TOKEN && len > (size_t)row->max + 1 && item->kind != KIND_NAMESPACE)
 			return -EINVAL;
-		if (streq(row->file, "addr_portid") || (item->kind == KIND_NAMESPACE && row->type == ATTR_BOOL))
+		if (streq(row->file, "addr_portid") || streq(row->file, "param_pi_enable") || (item->kind == KIND_NAMESPACE && row->type == ATTR_BOOL))
 			return 0;
 		if (item->kind == KIND_NAMESPACE)
 			return nvmet_namespace_enabled(item) ? -EBUSY : 0;
@@ -769,5 +790,5 @@ int nvmet_store(struct fake *f, struct node *attr, const char *page, size_t len)
 	for (size_t i = 0; i < ARRAY_SIZE(stores); i++)
 		if (stores[i].kind == attr->kind && streq(stores[i].file, file))
 			return stores[i].store(f, attr, page, len);
-	return store_by_type(attr, page, len);
+	return store_by_type(f, attr, page, len);
 }

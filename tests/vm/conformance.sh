@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# conformance.sh [--record]: that the machine's kernel does what tests/conformance expects of its release, in TAP; or writes down what it
+# does, to be expected from now on.
+#
+# machine: --kernel 6.12 --bare
+# machine: --kernel 6.1 --bare
+# machine: --kernel 7 --bare
+set -euo pipefail
+top=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$top/tests/conformance"
+
+release=$(uname -r)
+case $release in
+6.1.*) expected=6.1.expected ;;
+6.12.*) expected=6.12.expected ;;
+7.*) expected=7.expected ;;
+*)
+	echo "Bail out! nothing is expected of $release"
+	exit 1
+	;;
+esac
+[ "${1:-}" != --record ] || expected=''
+
+dir=/run/conformance
+mkdir -p $dir/direct $dir/ram
+modprobe -a nvme-tcp nvmet loop dummy
+ip link add conformance type dummy
+ip addr add 192.0.2.1/32 dev conformance
+ip link set conformance up
+truncate -s 64M $dir/1 $dir/2 $dir/3 $dir/4
+disk=$(losetup -f --show $dir/1)
+disk_two=$(losetup -f --show $dir/2)
+read_only=$(losetup -r -f --show $dir/3)
+mounted=$(losetup -f --show $dir/4)
+mkfs.ext4 -q -b 4096 "$mounted"
+mount "$mounted" $dir/direct
+mount -t ramfs none $dir/ram
+truncate -s 1M $dir/direct/file $dir/ram/file
+
+status=0
+# shellcheck disable=SC2086
+"$top/build/release/tests/conformance/conformance" --set DISK="$disk" --set DISK_TWO="$disk_two" --set READ_ONLY="$read_only" \
+	--set MOUNTED="$mounted" --set CHAR=/dev/null --set MISSING=$dir/direct/missing --set FILE=$dir/direct/file \
+	--set NEW_FILE=$dir/direct/new --set NO_DIRECT=$dir/ram/file --set FOLDER=$dir --set ADDRESS=192.0.2.1 \
+	--host ./real-host configfs nvmet.calls $expected || status=$?
+
+umount $dir/direct $dir/ram
+losetup -d "$disk" "$disk_two" "$read_only" "$mounted"
+ip link del conformance
+rm -r $dir
+exit "$status"

@@ -35,8 +35,9 @@ static void cache_object(struct tree *cache, const struct tree *target, const ch
 	}
 	if (!o && tree_add(cache, path, &o) < 0)
 		return;
+	/* What is not said stays as the kernel has it, but for what can be empty. */
 	attr_foreach(row, wanted->kind)
-		if (!attr_is_list(row) && object_get_row(wanted, row))
+		if (!attr_is_list(row) && (object_get_row(wanted, row) || nvmet_row_differs(wanted, o, row)))
 			object_set(o, row, object_get_row(wanted, row));
 }
 

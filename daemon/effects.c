@@ -86,6 +86,8 @@ size_t txn_weigh_effects(struct txn *t)
 			      consented(&t->request.destroy, s->object));
 		else
 			ok = !in_use || consented(&t->request.disrupt, s->object);
+		/* To finish, or to take back, what an earlier daemon had begun is what was consented to then. */
+		ok |= t->unattended && ledger_is_unfinished(t->m->ledger, s->object);
 		effects_add(t, s, in_use, ok);
 		if (ok)
 			continue;

@@ -19,6 +19,8 @@ int element_parse(const char *text, struct element *ret);
 void element_done(struct element *e);
 #define _cleanup_element_ _cleanup_(element_done)
 bool nvmet_has(const struct tree *t, const struct element *e);
+/* Whether the kernel would have to be told; of a secret only whether there is one. */
+bool nvmet_row_differs(const struct object *target, const struct object *actual, const struct attr_row *row);
 
 /* Paths of the edges by which an object is linked: "PATH/FOLDER/NAME". Caller frees. */
 char *edge_path(const char *holder, const struct attr_row *row, const char *name);

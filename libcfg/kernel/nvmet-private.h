@@ -9,7 +9,6 @@
 
 /* Makes the object in a partial tree, with those above it. */
 int target_ensure(struct tree *t, const char *path, struct object **ret);
-bool nvmet_row_differs(const struct object *target, const struct object *actual, const struct attr_row *row);
 /* Made by the kernel and never removed: the root's own attributes, ANA group 1. Its absence from a tree means its defaults. */
 bool nvmet_is_permanent(const struct element *e);
 

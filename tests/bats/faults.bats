@@ -44,3 +44,7 @@ drive() {
 @test "whichever call a worker dies in, before or after its effect: the transaction is rolled back or done" {
 	drive dying-workers
 }
+
+@test "whenever the daemon is killed: the next one finds or makes all as before, or after the commit as wanted, and then writes no more" {
+	drive dying-daemon
+}

@@ -23,6 +23,9 @@ static struct {
 	pid_t kernel, daemon;
 	int control, notify;
 	sd_bus *bus;
+	FILE *calls;
+	unsigned long writes;
+	sd_bus_slot *pending;
 	struct json_object *applied;
 } w = { .control = -1, .notify = -1 };
 
@@ -167,6 +170,7 @@ static int reap(pid_t pid)
 
 void daemon_kill(void)
 {
+	w.pending = sd_bus_slot_unref(w.pending);
 	kill(w.daemon, SIGKILL);
 	reap(w.daemon);
 	w.daemon = 0;
@@ -208,6 +212,8 @@ void world_end(void)
 	sd_bus_flush_close_unref(w.bus);
 	close(w.control);
 	close(w.notify);
+	if (w.calls)
+		fclose(w.calls);
 	free(w.folder);
 	free(w.where);
 }
@@ -284,6 +290,24 @@ unsigned long changes(void)
 	if (sscanf(must(text), "calls %*u changes %lu", &n) != 1)
 		fail("the fake kernel cannot count: %s", text);
 	return n;
+}
+
+unsigned long writes(void)
+{
+	unsigned long change;
+	char line[8192], verb;
+
+	if (!w.calls) {
+		_cleanup_free_ char *path = in_folder("calls");
+
+		w.calls = fopen(path, "re");
+	}
+	if (!w.calls)
+		fail("the fake kernel's log cannot be read: %s", strerror(errno));
+	clearerr(w.calls);
+	while (fgets(line, sizeof(line), w.calls))
+		w.writes += sscanf(line, "%*u %lu %c", &change, &verb) == 2 && change && verb != 'M';
+	return w.writes;
 }
 
 /* ---- the bus ---- */
@@ -367,7 +391,7 @@ void apply_begin(const char *document)
 {
 	sd_bus_message *m = document_call("Apply", document);
 
-	if (sd_bus_call_async(w.bus, NULL, m, on_applied, NULL, PATIENCE_MS * 1000ull) < 0 || sd_bus_flush(w.bus) < 0)
+	if (sd_bus_call_async(w.bus, &w.pending, m, on_applied, NULL, PATIENCE_MS * 1000ull) < 0 || sd_bus_flush(w.bus) < 0)
 		fail("the bus is gone");
 	sd_bus_message_unref(m);
 }
@@ -382,6 +406,7 @@ struct json_object *apply_end(void)
 		if (r < 0)
 			fail("the bus is gone: %s", strerror(-r));
 	}
+	w.pending = sd_bus_slot_unref(w.pending);
 	return steal_ptr(w.applied);
 }
 

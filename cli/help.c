@@ -36,7 +36,7 @@ static void print_default(const struct attr_row *row)
 
 static void help_attribute(enum kind kind, const struct attr_row *row)
 {
-	_cleanup_free_ char *takes = attr_describe(row);
+	_cleanup_free_ char *takes = attr_describe(row), *needs = attr_needs(row);
 
 	printf("%s of a %s: %s\n", row->name, kind_info(kind)->noun, takes ? takes : "");
 	if (row->doc)
@@ -52,8 +52,7 @@ static void help_attribute(enum kind kind, const struct attr_row *row)
 	if (row->effect != EFFECT_NONE)
 		printf("    changing it in use: %s\n", effect_to_str(row->effect));
 	if (row->feature)
-		printf("    needs %s%s%s%s%s\n", row->feature, row->since ? ", Linux " : "", row->since ? row->since : "",
-		       row->option ? ", CONFIG_" : "", row->option ? row->option : "");
+		printf("    needs %s: %s\n", row->feature, needs ? needs : "");
 }
 
 static void help_kind(enum kind kind)

@@ -180,6 +180,31 @@ int verb_history(struct cli *c)
 	return c->json ? print_json(list) : print_list(NULL, list, history_columns, ARRAY_SIZE(history_columns));
 }
 
+static const char *yes_or_no(struct json_object *o)
+{
+	return !o ? "unknown" : json_object_get_boolean(o) ? "yes" : "no";
+}
+
+static int print_features(struct json_object *features)
+{
+	static const char *const titles[] = { "FEATURE", "AVAILABLE", "NEEDS", "ATTRIBUTES" };
+	struct table *t = table_new(titles, ARRAY_SIZE(titles), false);
+
+	if (!t)
+		return out_of_memory();
+	foreach_item(o, features) {
+		_cleanup_strbuf_ struct strbuf attributes = { 0 };
+		const char *cells[] = { member_string(o, "feature"), yes_or_no(member(o, "available")), member_string(o, "needs"), NULL };
+
+		foreach_item(a, member(o, "attributes"))
+			strbuf_addf(&attributes, "%s%s", attributes.len ? ", " : "", json_object_get_string(a));
+		cells[3] = attributes.s;
+		if (!table_add(t, NULL, cells))
+			return out_of_memory();
+	}
+	return table_print(t, true);
+}
+
 int verb_capabilities(struct cli *c)
 {
 	_cleanup_json_ struct json_object *caps = NULL;
@@ -189,9 +214,12 @@ int verb_capabilities(struct cli *c)
 		return r;
 	if (c->json)
 		return print_json(caps);
-	json_object_object_foreach(caps, name, value)
-		printf("%-28s %s\n", name, !json_object_is_type(value, json_type_boolean) ? json_object_get_string(value) :
-					   json_object_get_boolean(value)		   ? "yes" :
-											     "no");
-	return STATUS_DONE;
+	printf("kernel %s%s\n", member_string(caps, "release"),
+	       json_object_get_boolean(member(caps, "nvmet")) ? "" : ", without an NVMe target");
+	fputs("transports:", stdout);
+	json_object_object_foreach(member(caps, "transports"), name, there)
+		if (json_object_get_boolean(there))
+			printf(" %s", name);
+	puts("\n");
+	return print_features(member(caps, "features"));
 }

@@ -477,64 +477,6 @@ bool manager_started(const struct manager *m)
 	return m->started;
 }
 
-/* ---- capabilities ---- */
-
-struct capabilities {
-	struct manager *m;
-	struct oplist ops;
-	void (*done)(void *userdata, struct json_object *caps, const struct cfg_error *err);
-	void *userdata;
-};
-
-static void on_capabilities(void *userdata, const struct work_result *result)
-{
-	struct capabilities *c = userdata;
-	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-	_cleanup_json_ struct json_object *caps = NULL;
-
-	if (result->error) {
-		cfg_error_set(&err, result->error, "the kernel's features cannot be read: %s",
-			      result->message ? result->message : strerror(result->error));
-	} else {
-		char *save = NULL;
-
-		caps = json_object_new_object();
-		for (char *line = strtok_r(result->data[0], "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-			char *value = strchr(line, ' ');
-
-			if (!value)
-				continue;
-			*value++ = 0;
-			json_object_object_add(caps, line, streq(value, "0") || streq(value, "1") ?
-							      json_object_new_boolean(*value == '1') :
-							      json_object_new_string(value));
-		}
-	}
-	c->done(c->userdata, caps, cfg_error_is_set(&err) ? &err : NULL);
-	oplist_done(&c->ops);
-	free(c);
-}
-
-int manager_capabilities(struct manager *m, void (*done)(void *userdata, struct json_object *caps, const struct cfg_error *err),
-			 void *userdata)
-{
-	struct capabilities *c = calloc(1, sizeof(*c));
-	int r;
-
-	if (!c)
-		return -ENOMEM;
-	*c = (struct capabilities){ .m = m, .done = done, .userdata = userdata };
-	r = oplist_add(&c->ops, OP_SYSTEM, 0, "", NULL, NULL, NULL);
-	if (r >= 0)
-		r = pool_submit(m->pool, WORK_READ, TOKEN_NONE, &c->ops, NULL, "read the kernel's features", on_capabilities,
-				c, NULL);
-	if (r < 0) {
-		oplist_done(&c->ops);
-		free(c);
-	}
-	return r;
-}
-
 /* ---- life ---- */
 
 static int open_ledger(struct manager *m, struct cfg_error *err)

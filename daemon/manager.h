@@ -155,9 +155,10 @@ int manager_status(struct manager *m, struct json_object **ret);
 /* The same after reading the kernel whole. */
 int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_object *status, const struct cfg_error *err),
 		   void *userdata);
-/* { "release", "modules", "features": {name: bool} }. */
-int manager_capabilities(struct manager *m, void (*done)(void *userdata, struct json_object *caps, const struct cfg_error *err),
-			 void *userdata);
+/* { "release", "configfs", "nvmet" (whether they are there), "cpus", "transports": {name: bool}, "features": [{ "feature", "available"
+ *   (null: nothing tells), "needs", "attributes": ["host dhchap_key"] }] }; caps is borrowed. */
+typedef void (*capabilities_done_fn)(void *userdata, struct json_object *caps, const struct cfg_error *err);
+int manager_capabilities(struct manager *m, capabilities_done_fn done, void *userdata);
 /* Keeps the present model as a named generation. */
 int manager_save(struct manager *m, const char *label,
 		 void (*done)(void *userdata, uint64_t generation, const struct cfg_error *err), void *userdata);

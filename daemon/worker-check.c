@@ -16,6 +16,7 @@ enum path_rule {
 	PATH_KEPT,	/* below the folder of state, to be read */
 	PATH_SECRET,	/* a name in the folder of secrets */
 	PATH_MODULE,
+	PATH_OPTION,	/* of the kernel's configuration */
 	PATH_UNUSED,
 };
 
@@ -48,6 +49,8 @@ static const struct rule {
 	[OP_IN_USE] = { PATH_UNUSED, VALUE_TEXT },
 	[OP_WAIT_CHANGE] = { PATH_UNUSED, VALUE_FOLDERS },
 	[OP_SYSTEM] = { PATH_UNUSED },
+	[OP_HAS_MODULE] = { PATH_MODULE },
+	[OP_HAS_OPTION] = { PATH_OPTION },
 	[OP_FILE_REPLACE] = { PATH_OWN, VALUE_TEXT },
 	[OP_FILE_APPEND] = { PATH_OWN, VALUE_TEXT },
 	[OP_FILE_CUT] = { PATH_OWN, VALUE_NUMBER },
@@ -129,6 +132,13 @@ static bool is_module(const char *name)
 	return false;
 }
 
+static bool is_option(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n && n < 64 && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n;
+}
+
 static bool path_ok(const struct pool_settings *s, enum path_rule rule, const char *path)
 {
 	switch (rule) {
@@ -144,6 +154,8 @@ static bool path_ok(const struct pool_settings *s, enum path_rule rule, const ch
 		return is_secret_name(path);
 	case PATH_MODULE:
 		return is_module(path);
+	case PATH_OPTION:
+		return is_option(path);
 	case PATH_UNUSED:
 		return true;
 	}

@@ -55,6 +55,28 @@ int worker_system(struct worker *w, const struct op *op, char **data, char **mes
 	return *data ? 0 : -ENOMEM;
 }
 
+static int answer(int r, char **data)
+{
+	*data = strdup(r == -ENODATA ? "unknown" : r > 0 ? "yes" : "no");
+	return *data ? 0 : -ENOMEM;
+}
+
+int worker_has_module(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->has_module(w->kfs, op->path);
+
+	return r < 0 ? worker_say(message, -r, "modules cannot be looked up: %s", strerror(-r)) : answer(r, data);
+}
+
+int worker_has_option(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->has_option(w->kfs, op->path);
+
+	if (r < 0 && r != -ENODATA)
+		return worker_say(message, -r, "the kernel's configuration cannot be read: %s", strerror(-r));
+	return answer(r, data);
+}
+
 int worker_in_use(struct worker *w, const struct op *op, char **data, char **message)
 {
 	return in_use_list(op->value, data, message);

@@ -76,10 +76,10 @@ static const struct attr_row *row_of(const struct op *op)
 /* An attribute's file that is not there: the feature is missing, and the row knows what it needs. */
 static int explain_feature(const struct op *op, const struct attr_row *row, struct cfg_error *err)
 {
-	return cfg_error_set_at(err, EOPNOTSUPP, op->object, op->attr, "%s is not in this kernel: it needs %s%s%s%s%s",
-				row->feature ? row->feature : row->name, row->since ? "Linux " : "",
-				row->since ? row->since : "", row->since && row->option ? " and " : "",
-				row->option ? "CONFIG_" : "", row->option ? row->option : "");
+	_cleanup_free_ char *needs = attr_needs(row);
+
+	return cfg_error_set_at(err, EOPNOTSUPP, op->object, op->attr, "%s is not in this kernel: it needs %s",
+				row->feature ? row->feature : row->name, needs ? needs : "more");
 }
 
 /* The port of a link, as it is meant to be. */

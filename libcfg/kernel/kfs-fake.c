@@ -209,6 +209,24 @@ static int fake_load_module(struct kfs *k, const char *name)
 	return call(k, 'M', name, "", 0, NULL);
 }
 
+/* The fake kernel knows of everything whether it has it: ENOENT is no. */
+static int fake_has(struct kfs *k, char verb, const char *name)
+{
+	int r = call(k, verb, name, "", 0, NULL);
+
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
+static int fake_has_module(struct kfs *k, const char *name)
+{
+	return fake_has(k, 'Q', name);
+}
+
+static int fake_has_option(struct kfs *k, const char *option)
+{
+	return fake_has(k, 'O', option);
+}
+
 static int fake_release(struct kfs *k, char **ret)
 {
 	int r = call(k, 'V', "", "", 0, NULL);
@@ -244,6 +262,8 @@ static const struct kfs_ops fake_ops = {
 	.grow_file = fake_grow_file,
 	.remove_file = fake_remove_file,
 	.load_module = fake_load_module,
+	.has_module = fake_has_module,
+	.has_option = fake_has_option,
 	.release = fake_release,
 	.free = fake_free,
 };

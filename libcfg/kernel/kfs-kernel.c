@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <zlib.h>
 
 #include "base/text.h"
 #include "kernel/kfs.h"
@@ -356,10 +357,9 @@ static int load_one(struct kmod_module *module)
 	return r > 0 ? 0 : r;
 }
 
-static int kernel_load_module(struct kfs *kfs, const char *name)
+/* -ENOENT when this kernel has none of that name. */
+static int look_up_module(struct kernel_kfs *k, const char *name, struct kmod_list **ret)
 {
-	struct kernel_kfs *k = of(kfs);
-	struct kmod_list *list = NULL, *item;
 	int r;
 
 	if (!k->kmod) {
@@ -367,9 +367,24 @@ static int kernel_load_module(struct kfs *kfs, const char *name)
 		if (!k->kmod)
 			return -ENOMEM;
 	}
-	r = kmod_module_new_from_lookup(k->kmod, name, &list);
-	if (r >= 0 && !list)
-		r = -ENOENT;
+	r = kmod_module_new_from_lookup(k->kmod, name, ret);
+	return r >= 0 && !*ret ? -ENOENT : r;
+}
+
+static int kernel_has_module(struct kfs *kfs, const char *name)
+{
+	struct kmod_list *list = NULL;
+	int r = look_up_module(of(kfs), name, &list);
+
+	kmod_module_unref_list(list);
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
+static int kernel_load_module(struct kfs *kfs, const char *name)
+{
+	struct kmod_list *list = NULL, *item;
+	int r = look_up_module(of(kfs), name, &list);
+
 	kmod_list_foreach(item, list) {
 		struct kmod_module *module = kmod_module_get_module(item);
 
@@ -389,6 +404,41 @@ static int kernel_release(struct kfs *kfs, char **ret)
 		return -errno;
 	*ret = strdup(u.release);
 	return *ret ? 0 : -ENOMEM;
+}
+
+/* A kernel tells how it was built by /proc/config.gz; most distributions have a file instead. zlib reads both kinds. */
+static gzFile open_config(void)
+{
+	static const char *const places[] = { "/boot/config-%s", "/lib/modules/%s/config", "/usr/lib/modules/%s/config" };
+	gzFile f = gzopen("/proc/config.gz", "re");
+	struct utsname u;
+
+	for (size_t i = 0; !f && i < ARRAY_SIZE(places) && uname(&u) == 0; i++) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), places[i], u.release);
+		f = gzopen(path, "re");
+	}
+	return f;
+}
+
+/* "CONFIG_NVME_TARGET=m" or "# CONFIG_NVME_TARGET_AUTH is not set"; an option that depends on a missing one has no line at all. */
+static int kernel_has_option(struct kfs *kfs, const char *option)
+{
+	_cleanup_free_ char *wanted = strf("CONFIG_%s=", option);
+	char line[512];
+	gzFile f;
+	int r = 0;
+
+	if (!wanted)
+		return -ENOMEM;
+	f = open_config();
+	if (!f)
+		return -ENODATA;
+	while (!r && gzgets(f, line, sizeof(line)))
+		r = strncmp(line, wanted, strlen(wanted)) == 0 && strchr("ym", line[strlen(wanted)]);
+	gzclose(f);
+	return r;
 }
 
 static void kernel_free(struct kfs *kfs)
@@ -416,6 +466,8 @@ static const struct kfs_ops kernel_ops = {
 	.grow_file = kernel_grow_file,
 	.remove_file = kernel_remove_file,
 	.load_module = kernel_load_module,
+	.has_module = kernel_has_module,
+	.has_option = kernel_has_option,
 	.release = kernel_release,
 	.free = kernel_free,
 };

@@ -82,6 +82,11 @@ struct kfs_ops {
 	int (*remove_file)(struct kfs *k, const char *file);
 	/* Loads a module and what it needs; 0 when it is loaded or built in, ENOENT when there is none. */
 	int (*load_module)(struct kfs *k, const char *name);
+	/* Whether load_module would find it: 1 or 0. */
+	int (*has_module)(struct kfs *k, const char *name);
+	/* Whether the running kernel was built with the Kconfig option (its name without "CONFIG_"): 1 or 0; -ENODATA when nothing
+	 * tells. */
+	int (*has_option)(struct kfs *k, const char *option);
 	/* The running kernel's release ("6.12.117+deb12-amd64"). */
 	int (*release)(struct kfs *k, char **ret);
 	void (*free)(struct kfs *k);

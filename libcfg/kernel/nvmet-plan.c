@@ -202,18 +202,24 @@ static struct step *make_step(struct planner *p, enum phase phase, const char *p
 	return s;
 }
 
-static int load_transport(struct step *s, const struct object *port)
+const char *nvmet_transport_module(const char *trtype)
 {
 	static const struct { const char *trtype, *module; } modules[] = {
 		{ "tcp", "nvmet-tcp" }, { "rdma", "nvmet-rdma" }, { "fc", "nvmet-fc" }, { "loop", "nvme-loop" },
 		{ "pci", "nvmet-pci-epf" },
 	};
-	const char *trtype = object_get(port, "trtype");
 
 	for (size_t i = 0; trtype && i < ARRAY_SIZE(modules); i++)
 		if (streq(trtype, modules[i].trtype))
-			return step_op(s, OP_LOAD_MODULE, 0, modules[i].module, NULL, "trtype");
-	return 0;
+			return modules[i].module;
+	return NULL;
+}
+
+static int load_transport(struct step *s, const struct object *port)
+{
+	const char *module = nvmet_transport_module(object_get(port, "trtype"));
+
+	return module ? step_op(s, OP_LOAD_MODULE, 0, module, NULL, "trtype") : 0;
 }
 
 static const struct object *backend_of(struct planner *p, const char *path)

@@ -46,6 +46,9 @@ int nvmet_absorb(struct tree *actual, const struct oplist *scan, char *const *te
  * secrets as references. Objects that are not wanted are absent. */
 int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **ret, struct cfg_error *err);
 
+/* The module that a port of the trtype needs; the kernel does not load each of them by itself. NULL for an unknown one. */
+const char *nvmet_transport_module(const char *trtype);
+
 struct nvmet_facts {
 	bool leaks;		/* the running kernel loses references of disabled namespaces (6.1, 6.12) */
 	const char *release;

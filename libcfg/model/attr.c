@@ -127,6 +127,12 @@ static void describe_words(struct strbuf *b, const struct attr_row *row)
 		strbuf_addf(b, "%s%s", i ? ", " : "", row->words[i]);
 }
 
+char *attr_needs(const struct attr_row *row)
+{
+	return strf("%s%s%s%s%s", row->since ? "Linux " : "", row->since ? row->since : "", row->since && row->option ? " and " : "",
+		    row->option ? "CONFIG_" : "", row->option ? row->option : "");
+}
+
 char *attr_describe(const struct attr_row *row)
 {
 	struct strbuf b = { 0 };

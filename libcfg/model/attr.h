@@ -168,6 +168,9 @@ struct json_object *attr_to_json(const struct attr_row *row, const char *value);
 /* What it takes, in words: "1..128", "one of: ipv4, ipv6", "size in bytes or with KiB, MiB…". Caller frees. */
 char *attr_describe(const struct attr_row *row);
 
+/* What the kernel must be or have for it: "Linux 6.0 and CONFIG_NVME_TARGET_AUTH"; "" when every one has it. Caller frees. */
+char *attr_needs(const struct attr_row *row);
+
 /* Kernel text to canonical and back (trailing newline handled here). */
 int attr_from_kernel(const struct attr_row *row, const char *text, char **ret);
 int attr_to_kernel(const struct attr_row *row, const char *value, char **ret);

@@ -34,7 +34,9 @@ enum op_verb {
 	OP_IN_USE,		/* value: "TRTYPE ADRFAM TRADDR TRSVCID" of a port; result: a cookie a line */
 	OP_WAIT_CHANGE,		/* value: kfs paths of folders, one a line; returns when something is made, removed or written in one of
 				 * them (inotify), or at once if one is absent. Never counts as stuck. */
-	OP_SYSTEM,		/* result: "key value" lines: release, configfs mounted, modules, … */
+	OP_SYSTEM,		/* result: "key value" lines: release, whether configfs is mounted and nvmet there, cpus */
+	OP_HAS_MODULE,		/* path: name of a module; result: "yes" or "no" */
+	OP_HAS_OPTION,		/* path: Kconfig option without "CONFIG_"; result: "yes", "no" or "unknown" */
 	/* the daemon's own files, below the folders of state only */
 	OP_FILE_REPLACE,	/* value: content; 0600 */
 	OP_FILE_APPEND,		/* value: content; durable when it returns */

@@ -134,6 +134,10 @@ static int perform(const struct call *call, struct strbuf *ret)
 		return machine_remove_file(f, call->path);
 	case 'M':
 		return machine_load_module(f, call->path);
+	case 'Q':
+		return machine_has_module(f, call->path);
+	case 'O':
+		return fake_has(f, call->path) ? 0 : -ENOENT;
 	case 'V':
 		strbuf_add(ret, f->release);
 		return 0;

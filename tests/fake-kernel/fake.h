@@ -150,6 +150,7 @@ int machine_create_file(struct fake *f, const char *path, uint64_t size);
 int machine_grow_file(struct fake *f, const char *path, uint64_t size);
 int machine_remove_file(struct fake *f, const char *path);
 int machine_load_module(struct fake *f, const char *name);
+int machine_has_module(struct fake *f, const char *name);	/* 0 or -ENOENT */
 /* As nvmet opens it; for a namespace and for passthrough. */
 int machine_open(struct fake *f, const char *path, bool buffered);
 int machine_open_controller(struct fake *f, const char *path);

@@ -189,7 +189,8 @@ int machine_open_controller(struct fake *f, const char *path)
 
 /* ---- modules ---- */
 
-int machine_load_module(struct fake *f, const char *name)
+/* The module's name with underscores, NULL when the kernel was built without it. */
+static const char *find_module(struct fake *f, const char *name)
 {
 	static const struct {
 		const char *name, *option;
@@ -203,13 +204,26 @@ int machine_load_module(struct fake *f, const char *name)
 		if (*c == '-')
 			*c = '_';
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
-		if (streq(modules[i].name, plain) && fake_has(f, modules[i].option)) {
-			append(&f->modules, plain);
-			if (i)
-				nvmet_load(f);
-			return 0;
-		}
-	return -ENOENT;
+		if (streq(modules[i].name, plain) && fake_has(f, modules[i].option))
+			return modules[i].name;
+	return NULL;
+}
+
+int machine_has_module(struct fake *f, const char *name)
+{
+	return find_module(f, name) ? 0 : -ENOENT;
+}
+
+int machine_load_module(struct fake *f, const char *name)
+{
+	const char *module = find_module(f, name);
+
+	if (!module)
+		return -ENOENT;
+	append(&f->modules, module);
+	if (!streq(module, "configfs"))
+		nvmet_load(f);
+	return 0;
 }
 
 /* ---- addresses ---- */

@@ -182,8 +182,7 @@ int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_o
 	return 0;
 }
 
-int manager_capabilities(struct manager *m, void (*done)(void *userdata, struct json_object *caps, const struct cfg_error *err),
-			 void *userdata)
+int manager_capabilities(struct manager *m, capabilities_done_fn done, void *userdata)
 {
 	return -EIO;
 }

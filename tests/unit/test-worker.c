@@ -584,6 +584,22 @@ static void test_system(void **state)
 	assert_non_null(strstr(f->data, "nvmet 0\n"));
 }
 
+static void test_what_the_kernel_has(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run(f, OP_HAS_MODULE, 0, "nvmet_tcp", NULL), 0);
+	assert_string_equal(f->data, "yes");
+	assert_int_equal(run(f, OP_HAS_MODULE, 0, "nvmet-fc", NULL), 0);
+	assert_string_equal(f->data, "no");
+	assert_int_equal(run(f, OP_HAS_MODULE, 0, "usb-storage", NULL), EINVAL);
+	assert_int_equal(run(f, OP_HAS_OPTION, 0, "NVME_TARGET_AUTH", NULL), 0);
+	assert_string_equal(f->data, "yes");
+	assert_int_equal(run(f, OP_HAS_OPTION, 0, "PCI_P2PDMA", NULL), 0);
+	assert_string_equal(f->data, "unknown");
+	assert_int_equal(run(f, OP_HAS_OPTION, 0, "../etc/shadow", NULL), EINVAL);
+}
+
 static void test_configfs_is_looked_for(void **state)
 {
 	struct fixture *f = *state;
@@ -917,6 +933,7 @@ int main(void)
 		TEST(test_scan_without_memory),
 		TEST(test_readlink),
 		TEST(test_system),
+		TEST(test_what_the_kernel_has),
 		TEST(test_configfs_is_looked_for),
 		TEST(test_wait_change),
 		TEST(test_probe),

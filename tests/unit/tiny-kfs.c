@@ -197,6 +197,18 @@ static int tiny_load_module(struct kfs *k, const char *name)
 	return -of(k)->file_error;
 }
 
+static int tiny_has_module(struct kfs *k, const char *name)
+{
+	called(k, "has module %s", name);
+	return streq(name, "nvmet_tcp");
+}
+
+static int tiny_has_option(struct kfs *k, const char *option)
+{
+	called(k, "has option %s", option);
+	return streq(option, "NVME_TARGET_AUTH") ? 1 : -ENODATA;
+}
+
 static int tiny_release(struct kfs *k, char **ret)
 {
 	called(k, "release");
@@ -223,6 +235,8 @@ static const struct kfs_ops tiny_ops = {
 	.grow_file = tiny_grow_file,
 	.remove_file = tiny_remove_file,
 	.load_module = tiny_load_module,
+	.has_module = tiny_has_module,
+	.has_option = tiny_has_option,
 	.release = tiny_release,
 	.free = tiny_free,
 };

@@ -397,6 +397,12 @@ static bool stays(struct planner *p, const char *subsystem)
 	return tree_find(p->target, subsystem) || !map_get(p->in_scope, subsystem);
 }
 
+/* What hosts hold of the namespace ends when it is disabled or goes. */
+static enum effect vanishing(const struct object *actual)
+{
+	return is_on(actual, "resv_enable") ? EFFECT_RESERVATIONS : EFFECT_VANISH;
+}
+
 static int remove_namespace(struct planner *p, const char *path, const struct object *actual)
 {
 	const char *nqn = actual->parent->name, *device = object_get(actual, "device_path");
@@ -411,7 +417,7 @@ static int remove_namespace(struct planner *p, const char *path, const struct ob
 		r = step_gives(s, "-device:%s", device);
 	/* When the subsystem goes as a whole, its links go first, and that is what hosts notice. */
 	if (r >= 0 && is_on(actual, "enable") && stays(p, subsystem) && !map_get(p->anew, subsystem)) {
-		s->effect = EFFECT_VANISH;
+		s->effect = vanishing(actual);
 		r = affect_subsystem(p, s, nqn);
 	}
 	/* Removal alone would leave a namespace that has lost a reference exported; disabling it first needs the kernel's global
@@ -498,10 +504,47 @@ static bool secret_differs(struct planner *p, const char *path, const struct obj
 	return p->facts->secret_known && !p->facts->secret_known(p->facts->userdata, path, row->name, t);
 }
 
+/* Whether the change takes away what someone had set. */
+static bool given_up(struct planner *p, const char *path, const struct attr_row *row)
+{
+	const struct change *c = change_of(p, path);
+
+	return c && c->before && c->after && object_get_row(c->before, row) && !object_get_row(c->after, row);
+}
+
+/* What the kernel chooses by itself cannot be told from what someone had set by reading it: that it is to choose again, the change says. On the
+ * way back all that was read is meant as it was. */
 static bool differs(struct planner *p, const char *path, const struct object *target, const struct object *actual,
 		    const struct attr_row *row)
 {
-	return attr_is_secret(row) ? secret_differs(p, path, target, actual, row) : nvmet_row_differs(target, actual, row);
+	if (attr_is_secret(row))
+		return secret_differs(p, path, target, actual, row);
+	if (row->flags & ATTR_SETTLES && object_get_row(actual, row) && (!p->changes || given_up(p, path, row)))
+		return !streq_ptr(object_get_row(target, row), object_get_row(actual, row));
+	if (row->moment == ATTR_FRESH && row->source == ATTR_CAPTURED && given_up(p, path, row))
+		return true;
+	return nvmet_row_differs(target, actual, row);
+}
+
+/* An attribute that is wanted, and that the kernel has no file for. */
+static const struct attr_row *find_lacking(const struct object *target, const struct object *actual)
+{
+	attr_foreach(row, target->kind) {
+		const char *v = object_get_row(target, row);
+
+		if (row->feature && row->source == ATTR_CONSTANT && !(actual && object_get_row(actual, row)) && v && !streq(v, row->dflt))
+			return row;
+	}
+	return NULL;
+}
+
+/* The kernel is asked for it all the same, since its refusal is what is reported; but before anything that hosts would notice. */
+static int ask_for_lacking(struct planner *p, const char *path, const struct object *target, const struct attr_row *row)
+{
+	_cleanup_free_ char *folder = path_to_kernel(path);
+	struct step *s = folder ? plan_step(p->plan, PHASE_BUILD, path, "change") : NULL;
+
+	return s ? write_row(s, folder, row, object_get_row(target, row), 0) : -ENOMEM;
 }
 
 static struct step *change_step(struct planner *p, const char *path)
@@ -555,10 +598,57 @@ static bool is_passthru(const struct attr_row *row)
 	return streq(row->name, "passthru_path") || streq(row->name, "passthru_enable");
 }
 
+/* A range whose new beginning lies behind its old end is first lengthened: the kernel refuses an end before the beginning. */
+static bool moves_up(const struct object *target, const struct object *actual)
+{
+	const char *min = object_get(target, "cntlid_min"), *max = object_get(actual, "cntlid_max");
+	int64_t a, b;
+
+	return min && max && text_to_i64(min, &a) >= 0 && text_to_i64(max, &b) >= 0 && a > b;
+}
+
+static bool serves_io(const char *ana_state)
+{
+	return streq_ptr(ana_state, "optimized") || streq_ptr(ana_state, "non-optimized");
+}
+
+static enum effect live_effect(const struct attr_row *row, const struct object *target, const struct object *actual)
+{
+	if (streq(row->name, "ana_state"))
+		return serves_io(object_get_row(actual, row)) && !serves_io(object_get_row(target, row)) ? row->effect : EFFECT_NONE;
+	return row->effect;
+}
+
+static int live_write(struct planner *p, struct step *s, const char *path, const char *folder, const struct attr_row *row,
+		      const struct object *target)
+{
+	int r = 0;
+
+	if (streq(row->name, "allow_any_host")) {
+		s->token = TOKEN_HOSTS;
+		r = step_after(s, "-hosts:%s", path);
+	}
+	return r < 0 ? r : write_row(s, folder, row, object_get_row(target, row), 0);
+}
+
+static int affect_users(struct planner *p, struct step *s, const char *path, const struct object *target)
+{
+	_cleanup_free_ char *port = path_parent(path);
+
+	if (target->kind == KIND_SUBSYSTEM)
+		return affect_subsystem(p, s, target->name);
+	if (target->kind == KIND_ANA_GROUP)
+		return port ? affect_port(p, s, port) : -ENOMEM;
+	return 0;
+}
+
 /* Host, subsystem, ANA group, global: attributes that the kernel takes at any time. */
 static int change_live(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
+	const struct attr_row *later = target->kind == KIND_SUBSYSTEM && moves_up(target, actual) ?
+					       attr_find(KIND_SUBSYSTEM, "cntlid_min") : NULL;
 	_cleanup_free_ char *folder = path_to_kernel(path);
+	bool passthru = false;
 	struct step *s = NULL;
 	int r = folder ? 0 : -ENOMEM;
 
@@ -571,17 +661,50 @@ static int change_live(struct planner *p, const char *path, const struct object 
 			s = change_step(p, path);
 		if (!s)
 			return -ENOMEM;
-		worsen(s, row->effect);
-		if (streq(row->name, "allow_any_host")) {
-			s->token = TOKEN_HOSTS;
-			r = step_after(s, "-hosts:%s", path);
-		}
-		if (r >= 0)
-			r = write_row(s, folder, row, object_get_row(target, row), 0);
+		worsen(s, live_effect(row, target, actual));
+		if (row != later)
+			r = live_write(p, s, path, folder, row, target);
 	}
-	if (s && r >= 0 && s->effect != EFFECT_NONE && target->kind == KIND_SUBSYSTEM)
-		r = affect_subsystem(p, s, target->name);
+	if (s && r >= 0 && later)
+		r = live_write(p, s, path, folder, later, target);
+	if (s && r >= 0 && s->effect != EFFECT_NONE)
+		r = affect_users(p, s, path, target);
 	return r < 0 || target->kind != KIND_SUBSYSTEM ? r : change_passthru(p, path, target, actual);
+}
+
+/* Whether the port serves the group's namespaces; of what this plan does not touch it is what is wanted. */
+static int group_is_served(struct planner *p, const char *port, const char *group, bool *ret)
+{
+	_cleanup_free_ char *path = strf("%s/ana_groups/%s", port, group);
+	const struct object *o;
+
+	if (!path)
+		return -ENOMEM;
+	o = tree_find(map_get(p->in_scope, path) ? p->target : p->wanted, path);
+	*ret = o ? serves_io(object_effective(o, attr_find(KIND_ANA_GROUP, "ana_state"))) : streq(group, "1");
+	return 0;
+}
+
+/* In another ANA group a namespace is there, but on ports that do not serve that group it answers nobody. */
+static int weigh_ana_group(struct planner *p, struct step *s, const struct object *target, const struct object *actual)
+{
+	const struct attr_row *row = attr_find(KIND_NAMESPACE, "ana_grpid");
+	_cleanup_strv_ char **edges = NULL;
+	int r = 0;
+
+	if (nvmet_row_differs(target, actual, row))
+		r = linked_edges(p, nqn_of(target), &edges);
+	for (char **e = edges; r >= 0 && e && *e; e++) {
+		_cleanup_free_ char *port = strndup(*e, strcspn(*e + strlen("ports/"), "/") + strlen("ports/"));
+		bool served = true;
+
+		r = port ? group_is_served(p, port, object_get_row(target, row), &served) : -ENOMEM;
+		if (r < 0 || served)
+			continue;
+		worsen(s, row->effect);
+		r = step_affects(s, "%s", *e);
+	}
+	return r;
 }
 
 static int disable(struct step *s, const char *folder, const struct object *actual)
@@ -589,7 +712,7 @@ static int disable(struct step *s, const char *folder, const struct object *actu
 	const char *device = actual->kind == KIND_NAMESPACE ? object_get(actual, "device_path") : NULL;
 	int r = device ? step_op(s, OP_CHECK_MOVING, 0, device, NULL, "device_path") : 0;
 
-	worsen(s, actual->kind == KIND_NAMESPACE ? EFFECT_VANISH : EFFECT_NONE);
+	worsen(s, actual->kind == KIND_NAMESPACE ? vanishing(actual) : EFFECT_NONE);
 	return r < 0 ? r : write_row(s, folder, attr_find(actual->kind, "enable"), "0", 0);
 }
 
@@ -658,6 +781,8 @@ static int change_disabled(struct planner *p, const char *path, const struct obj
 		r = write_row(s, folder, enable, "1", OP_CHECK_BACK);
 	if (r >= 0 && s->effect != EFFECT_NONE && target->kind == KIND_NAMESPACE)
 		r = affect_subsystem(p, s, nqn_of(target));
+	if (r >= 0 && target->kind == KIND_NAMESPACE && was_on)
+		r = weigh_ana_group(p, s, target, actual);
 	return r;
 }
 
@@ -680,7 +805,7 @@ static int port_link_op(struct step *s, const char *path, const char *nqn, bool 
 
 /* trtype sets tsas back, and tsas treq: what comes after a written one is written too. A parameter that had settled at what one
  * transport likes is given back to be chosen anew. */
-static int write_port(struct planner *p, struct step *s, const char *folder, const struct object *target,
+static int write_port(struct planner *p, struct step *s, const char *path, const char *folder, const struct object *target,
 		      const struct object *actual)
 {
 	bool readdressed = false;
@@ -688,9 +813,9 @@ static int write_port(struct planner *p, struct step *s, const char *folder, con
 	attr_foreach(row, KIND_PORT) {
 		const char *v = object_get_row(target, row), *a = object_get_row(actual, row);
 		bool security = streq(row->name, "tsas") || streq(row->name, "treq");
-		bool settled = row->flags & ATTR_SETTLES && readdressed && !streq_ptr(v, a);
+		bool settled = row->flags & ATTR_SETTLES && readdressed && a && !streq_ptr(v, a);
 
-		if (!nvmet_row_differs(target, actual, row) && !(v && security && readdressed && a) && !(v && settled))
+		if (!differs(p, path, target, actual, row) && !(v && security && readdressed && a) && !(v && settled))
 			continue;
 		if (streq(row->name, "trtype") || streq(row->name, "tsas"))
 			readdressed = true;
@@ -735,7 +860,7 @@ static int change_port(struct planner *p, const char *path, const struct object 
 	int r;
 
 	attr_foreach(row, KIND_PORT)
-		any |= nvmet_row_differs(target, actual, row);
+		any |= differs(p, path, target, actual, row);
 	/* Without its links in view it cannot be changed; that difference is drift for now. */
 	if (!any || !map_get(p->folders, path))
 		return 0;
@@ -752,17 +877,17 @@ static int change_port(struct planner *p, const char *path, const struct object 
 	if (r >= 0)
 		r = load_transport(s, target);
 	if (r >= 0)
-		r = write_port(p, s, folder, target, actual);
+		r = write_port(p, s, path, folder, target, actual);
 	for (char *const *l = links; r >= 0 && l && *l; l++)
 		if (strv_contains(keep, *l))
 			r = port_link_op(s, path, *l, true);
 	return r;
 }
 
-static bool needs_anew(const struct object *target, const struct object *actual)
+static bool needs_anew(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
 	attr_foreach(row, KIND_SUBSYSTEM)
-		if (row->moment == ATTR_FRESH && nvmet_row_differs(target, actual, row))
+		if (row->moment == ATTR_FRESH && differs(p, path, target, actual, row))
 			return true;
 	return false;
 }
@@ -844,6 +969,8 @@ static int plan_permanent(struct planner *p, const char *text, const struct elem
 
 	if (!target)
 		return reset_permanent(p, text, e);
+	if (find_lacking(target, actual))
+		return ask_for_lacking(p, e->object, target, find_lacking(target, actual));
 	if (actual)
 		return change_live(p, e->object, target, actual);
 	if (e->kind == KIND_NVMET)
@@ -907,6 +1034,8 @@ static int plan_element(struct planner *p, const char *text, const struct elemen
 		return r;
 	if (e->edge)
 		return there ? 0 : make_edge(p, text, e);
+	if (there && find_lacking(target, actual))
+		return ask_for_lacking(p, text, target, find_lacking(target, actual));
 	return there ? change_object(p, text, target, actual) : make_object(p, text, target);
 }
 
@@ -921,7 +1050,7 @@ static int find_anew(struct planner *p)
 			continue;
 		target = tree_find(p->target, *t);
 		actual = tree_find(p->actual, *t);
-		if (target && actual && needs_anew(target, actual) && map_put(p->anew, *t, p) < 0)
+		if (target && actual && !find_lacking(target, actual) && needs_anew(p, *t, target, actual) && map_put(p->anew, *t, p) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -939,7 +1068,7 @@ static int weigh_anew(struct planner *p)
 		target = tree_find(p->target, s->object);
 		actual = tree_find(p->actual, s->object);
 		attr_foreach(row, KIND_SUBSYSTEM)
-			if (row->moment == ATTR_FRESH && nvmet_row_differs(target, actual, row))
+			if (row->moment == ATTR_FRESH && differs(p, s->object, target, actual, row))
 				worsen(s, row->effect);
 		if (affect_subsystem(p, s, target->name) < 0)
 			return -ENOMEM;

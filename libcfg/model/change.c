@@ -337,6 +337,9 @@ static int change_from_json(const struct tree *t, struct json_object *json, stru
 	if (set && after_from_json(&p, path, set, &after, err) < 0)
 		return -EINVAL;
 	o = tree_find(t, path);
+	/* The record that made it was lost: it is gone already. */
+	if (!o && !after)
+		return 0;
 	before = o ? object_copy_shallow(o) : NULL;
 	if ((o && !before) || changes_add(ret, path, steal_ptr(before), steal_ptr(after)) < 0)
 		return cfg_error_oom(err);

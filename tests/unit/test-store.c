@@ -616,6 +616,26 @@ static void test_records_that_make_no_sense(void **state)
 	}
 }
 
+static void test_a_removal_of_what_a_lost_record_made(void **state)
+{
+	const struct box *b = *state;
+	_cleanup_(loaded_done) struct loaded l;
+	_cleanup_history_ struct history h;
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+
+	history_hosts(&h, 1);
+	strbuf_add_mem(&text, h.line[1], h.len[1]);
+	strbuf_add(&text, "00000000 damaged\n");
+	add_record(&text, "{\"generation\":3,\"changes\":[{\"path\":\"hosts/" NQN "lost\",\"set\":null}]}");
+	put(b->journal, text.s, text.len);
+	load(b, &l);
+	assert_shouts(&l, "journal:2: 1 damaged record");
+	for (size_t i = 0; i < l.shouts.n; i++)
+		assert_null(strstr(l.shouts.items[i].msg, "left out"));
+	assert_tree(l.tree, h.text[1]);
+	assert_int_equal(l.generation, 3);
+}
+
 static void test_kept_generation_newer_than_damaged_journal(void **state)
 {
 	const struct box *b = *state;
@@ -1029,6 +1049,7 @@ int main(void)
 		boxed(test_damage_that_the_snapshot_covers_is_no_matter),
 		boxed(test_two_damaged_records_at_the_end),
 		boxed(test_records_that_make_no_sense),
+		boxed(test_a_removal_of_what_a_lost_record_made),
 		boxed(test_kept_generation_newer_than_damaged_journal),
 		boxed(test_bad_snapshot_and_good_generations),
 		boxed(test_bad_snapshot_and_bad_generation),

@@ -214,10 +214,11 @@ int client_get(struct cli *c, const char *method, struct json_object **ret)
 static int call_new_large(struct cli *c, const char *method, struct call *ret)
 {
 	_cleanup_free_ char *fd_method = strf("%sFd", method);
+	int r = fd_method ? client_call_new(c, c->remote ? method : fd_method, ret) : out_of_memory();
 
-	if (!fd_method)
-		return out_of_memory();
-	return client_call_new(c, c->remote ? method : fd_method, ret);
+	if (!r)
+		ret->method = method;
+	return r;
 }
 
 int client_look(struct cli *c, const char *method, const char *path, struct json_object **ret)
@@ -231,7 +232,6 @@ int client_look(struct cli *c, const char *method, const char *path, struct json
 		sd_bus_message_unref(call.message);
 		return usage_error(c, "%s: is not UTF-8 text", path);
 	}
-	call.method = method;
 	return client_call_json(c, &call, ret);
 }
 

@@ -12,13 +12,6 @@
 
 static void release_element(struct txn *t, const char *element);
 
-static int on_step_starting(void *userdata, const struct step *s, struct cfg_error *err)
-{
-	struct txn *t = userdata;
-
-	return marks_before(t->m, s, err);
-}
-
 static void txn_progress(struct txn *t, const struct run *run)
 {
 	const struct step *current = run_current(run);
@@ -31,6 +24,15 @@ static void txn_progress(struct txn *t, const struct run *run)
 	t->job.steps_done = t->run.done;
 	if (t->m->observer.job_changed)
 		t->m->observer.job_changed(t->m->observer.userdata, &t->job);
+}
+
+static int on_step_starting(void *userdata, const struct step *s, struct cfg_error *err)
+{
+	struct txn *t = userdata;
+
+	if (!t->job.step || !*t->job.step)
+		txn_progress(t, &t->run);
+	return marks_before(t->m, s, err);
 }
 
 static void note_links(struct txn *t, const struct step *s)

@@ -9,21 +9,6 @@ samples=$BATS_TEST_DIRNAME/../samples
 setup() { make_work_dir; }
 teardown() { stop_all; }
 
-# said TEXT…: exactly these lines stand on stderr, each with who says it, and nothing on stdout.
-said() {
-	diff -u <(printf 'nvmetctl: %s\n' "$@") "$T/err"
-	[ ! -s "$T/out" ]
-}
-
-# refused STATUS COMMAND…
-refused() {
-	local expected=$1 got=0
-
-	shift
-	"$@" >"$T/out" 2>"$T/err" </dev/null || got=$?
-	[ "$got" = "$expected" ] || { echo "status $got: $*"; cat "$T/out" "$T/err"; return 1; }
-}
-
 # wrong STATUS LINE…: check of the text on standard input says so.
 wrong() {
 	local expected=$1
@@ -31,8 +16,9 @@ wrong() {
 	shift
 	cat >"$T/wrong.json"
 	cd "$T"
-	refused "$expected" nvmetctl check wrong.json
-	said "$@"
+	ends "$expected" nvmetctl check wrong.json
+	prints
+	complains "$@"
 }
 
 # peak FILE ARGUMENT…: runs nvmetctl with FILE as input; prints its status and the MiB it had at most.
@@ -50,8 +36,8 @@ peak() {
 
 	cd "$samples/bad"
 	for sample in *.json; do
-		refused 3 nvmetctl check "$sample"
-		[ ! -s "$T/out" ]
+		ends 3 nvmetctl check "$sample"
+		prints
 		diff -u <(sed 's/^/nvmetctl: /' "${sample%.json}.err") "$T/err"
 		n=$((n + 1))
 	done
@@ -68,8 +54,8 @@ peak() {
 	kernel count >"$T/count"
 	cd "$samples/bad"
 	for sample in *.json; do
-		refused 3 nvmetctl apply "$sample"
-		[ ! -s "$T/out" ]
+		ends 3 nvmetctl apply "$sample"
+		prints
 		diff -u <(sed 's/^/nvmetctl: /' "${sample%.json}.err") "$T/err"
 	done
 	nvmetctl save "$T/after.json"
@@ -101,12 +87,12 @@ peak() {
 
 @test "what is no document, or not there, is an error that begins with its name" {
 	cd "$T"
-	refused 1 nvmetctl check nowhere.json
-	said "nowhere.json: cannot be opened: No such file or directory"
-	refused 1 nvmetctl check .
-	said ".: is no document, but a folder"
-	refused 3 nvmetctl check /dev/null
-	said "/dev/null:1:1: the text ends where a value is expected"
+	ends 1 nvmetctl check nowhere.json
+	complains "nowhere.json: cannot be opened: No such file or directory"
+	ends 1 nvmetctl check .
+	complains ".: is no document, but a folder"
+	ends 3 nvmetctl check /dev/null
+	complains "/dev/null:1:1: the text ends where a value is expected"
 }
 
 @test "JSON that is nested 10,000 deep" {
@@ -130,21 +116,21 @@ peak() {
 	cd "$T"
 	echo '{"version":2}' >a.json
 	echo '{"version":1,"hosts":{"h":{}}}' >b.json
-	refused 3 nvmetctl diff --offline a.json b.json
-	said 'a.json:1:12: version: must be the number 1' \
+	ends 3 nvmetctl diff --offline a.json b.json
+	complains 'a.json:1:12: version: must be the number 1' \
 		'b.json:1:27: hosts: "h" is no NQN: nqn.YYYY-MM.REVERSE.DOMAIN:NAME or nqn.2014-08.org.nvmexpress:uuid:UUID'
 }
 
 @test "more problems than anybody reads are counted" {
 	python3 -c 'print("{\"version\":1,\n" + ",\n".join("\"k%d\":1" % i for i in range(1000)) + "}")' >"$T/many.json"
 	cd "$T"
-	refused 3 nvmetctl check many.json
+	ends 3 nvmetctl check many.json
 	[ "$(wc -l <"$T/err")" = 201 ]
 	[ "$(tail -n 1 "$T/err")" = "nvmetctl: and 800 more problems" ]
 }
 
 @test "check --json lists the problems, with place, object and attribute apart" {
-	refused 3 nvmetctl check --json "$samples/bad/dangling.json"
+	ends 3 nvmetctl check --json "$samples/bad/dangling.json"
 	[ ! -s "$T/err" ]
 	python3 - "$T/out" <<-'END'
 		import json, sys
@@ -162,13 +148,13 @@ peak() {
 
 	truncate -s 100M "$T/large.json"
 	read -r status mib < <(peak "$T/large.json" check "$T/large.json" 2>"$T/err")
-	said "$T/large.json: is larger than 64 MiB"
+	complains "$T/large.json: is larger than 64 MiB"
 	[ "$status" = 3 ]
 	[ "$mib" -lt 64 ]
 	mkfifo "$T/pipe"
 	cat "$T/large.json" >"$T/pipe" 2>/dev/null 3>&- &
 	read -r status mib < <(peak "$T/pipe" check - 2>"$T/err")
-	said "standard input: is larger than 67108864 bytes"
+	complains "standard input: is larger than 67108864 bytes"
 	[ "$status" = 3 ]
 	[ "$mib" -lt 512 ]
 }
@@ -178,7 +164,7 @@ peak() {
 
 	python3 -c 'print("{\"version\":1,\"x\":[" + "{}," * 5000000 + "1]}")' >"$T/many.json"
 	read -r status mib < <(peak "$T/many.json" check "$T/many.json" 2>"$T/err")
-	said "$T/many.json: holds more than 500000 values"
+	complains "$T/many.json: holds more than 500000 values"
 	[ "$status" = 3 ]
 	[ "$mib" -lt 256 ]
 }
@@ -193,11 +179,11 @@ peak() {
 	nvmetctl save "$T/before.json"
 	before=$(awk '/VmHWM/ { print $2 }' "/proc/$NVMETD_PID/status")
 	truncate -s 100M "$T/large.json"
-	refused 3 nvmetctl apply "$T/large.json"
-	said "$T/large.json: is larger than 64 MiB"
+	ends 3 nvmetctl apply "$T/large.json"
+	complains "$T/large.json: is larger than 64 MiB"
 	truncate -s 20M "$T/large.json"
-	refused 3 nvmetctl apply "$T/large.json"
-	said "the document has 20971520 bytes, more than the 16777216 that are allowed (max_document_bytes)"
+	ends 3 nvmetctl apply "$T/large.json"
+	complains "the document has 20971520 bytes, more than the 16777216 that are allowed (max_document_bytes)"
 	python3 -c 'print("[" + "{}," * 3000000 + "1]", end="")' >"$T/many.json"
 	run bus-client document "$T/many.json"
 	[ "$status" = 1 ]

@@ -170,3 +170,25 @@ if value is not None:
 property() {
 	busctl --timeout=60 get-property org.nvmetctl1 "$1" "org.nvmetctl1.$2" "$3"
 }
+
+# ends STATUS COMMAND…: runs it with nothing to read, and it ends so; what it printed is in $T/out and $T/err.
+ends() {
+	local expected=$1 got=0
+
+	shift
+	"$@" >"$T/out" 2>"$T/err" </dev/null || got=$?
+	[ "$got" = "$expected" ] || {
+		echo "status $got, not $expected: $*"
+		cat "$T/out" "$T/err"
+		return 1
+	}
+}
+
+# prints LINE…, complains LINE…: what ended so has printed exactly these lines, or complained of them in nvmetctl's name. Without a line: nothing.
+prints() {
+	diff -u <([ $# = 0 ] || printf '%s\n' "$@") "$T/out"
+}
+
+complains() {
+	diff -u <([ $# = 0 ] || printf 'nvmetctl: %s\n' "$@") "$T/err"
+}

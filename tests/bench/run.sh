@@ -12,18 +12,17 @@ set -euo pipefail
 rounds=${ROUNDS:-9}
 files=/run/bench
 subsystem=subsystems/nqn.2026-11.org.example:s5
-port=ports/1
 kinds=(help ask dry-run set show export unexport)
 
 command_of() {	# KIND ROUND: the words in the array words
 	case $1 in
 	help) words=(help ana_grpid) ;;
 	ask) words=(capabilities) ;;
-	set) words=(set $subsystem/namespaces/1 "ana_grpid=$((2 + $2))") ;;
-	dry-run) words=(set $subsystem/namespaces/1 "ana_grpid=$((2 + $2))" --dry-run) ;;
-	show) words=(show $subsystem) ;;
-	export) words=(export $files/extra --size 64KiB --create --nvme nqn.2026-11.org.example:extra --port tcp:127.0.0.1 --any-host) ;;
-	unexport) words=(unexport $files/extra) ;;
+	set) words=(set "$subsystem/namespaces/1" "ana_grpid=$((2 + $2))") ;;
+	dry-run) words=(set "$subsystem/namespaces/1" "ana_grpid=$((2 + $2))" --dry-run) ;;
+	show) words=(show "$subsystem") ;;
+	export) words=(export "$files/extra" --size 64KiB --create --nvme nqn.2026-11.org.example:extra --port tcp:127.0.0.1 --any-host) ;;
+	unexport) words=(unexport "$files/extra") ;;
 	esac
 }
 

@@ -158,7 +158,7 @@ static void show_states(struct manager *m, struct show *s)
 int manager_show(struct manager *m, const char *path, bool defaults, struct json_object **ret, struct cfg_error *err)
 {
 	struct show s = { .below = path && *path ? path : NULL, .flags = defaults ? DOCUMENT_DEFAULTS : 0 };
-	const struct object *o = NULL;
+	const struct object *o = NULL, *actual;
 
 	if (s.below) {
 		_cleanup_path_ struct path p = { 0 };
@@ -176,7 +176,8 @@ int manager_show(struct manager *m, const char *path, bool defaults, struct json
 	/* A collection, or an object that only the kernel has, is shown from the whole. */
 	s.doc = o ? document_build(m->wanted, o, m->generation, s.flags | DOCUMENT_DERIVED) :
 		    document_build(m->wanted, NULL, m->generation, s.flags | DOCUMENT_DERIVED);
-	if (!s.doc || foreign_below(m, tree_root(m->actual), show_foreign, &s) < 0) {
+	actual = o ? tree_find(m->actual, s.below) : tree_root(m->actual);
+	if (!s.doc || (actual && foreign_below(m, actual, show_foreign, &s) < 0)) {
 		json_object_put(s.doc);
 		return cfg_error_oom(err);
 	}

@@ -15,8 +15,11 @@ static void release_element(struct txn *t, const char *element);
 static void txn_progress(struct txn *t, const struct run *run)
 {
 	const struct step *current = run_current(run);
-	char *text = current ? strf("%s: %s", current->object, current->summary) : strdup("");
+	char *text;
 
+	if (t->job.ended_usec)
+		return;
+	text = current ? strf("%s: %s", current->object, current->summary) : strdup("");
 	if (text) {
 		free(t->job.step);
 		t->job.step = text;
@@ -209,7 +212,9 @@ static void release_finished(struct txn *t)
 	bool any = false;
 
 	for (size_t i = 0; needed && i < t->plan.n; i++) {
-		if (t->plan.steps[i]->phase != PHASE_REMOVE || run_state(&t->run, i) != STEP_WAITING)
+		enum step_state state = run_state(&t->run, i);
+
+		if (t->plan.steps[i]->phase != PHASE_REMOVE || (state != STEP_WAITING && state != STEP_RUNNING))
 			continue;
 		any = true;
 		if (add_needed(needed, t, t->plan.steps[i]->object) < 0)
@@ -299,12 +304,13 @@ static void owe_skipped(struct txn *t)
 		const struct step *s = t->plan.steps[i];
 		enum step_state state = run_state(&t->run, i);
 
-		if (s->phase != PHASE_REMOVE || (state != STEP_SKIPPED && state != STEP_WAITING && state != STEP_BLOCKED))
+		if (s->phase != PHASE_REMOVE || state == STEP_DONE || state == STEP_FAILED)
 			continue;
 		txn_owe(t, s->object,
-		    state == STEP_BLOCKED ? "its removal would disturb connected hosts" :
-		    t->cancelled	  ? "the job was abandoned before it was removed" :
-					    "something that must go before it could not be removed");
+			state == STEP_RUNNING ? "the kernel has not come back from its removal, which was abandoned" :
+			state == STEP_BLOCKED ? "its removal would disturb connected hosts" :
+			t->cancelled	      ? "the job was abandoned before it was removed" :
+						"something that must go before it could not be removed");
 	}
 }
 
@@ -346,10 +352,25 @@ static void finish_switch(struct txn *t)
 		txn_commit(t);
 }
 
+void txn_abandon(struct txn *t)
+{
+	/* When nothing runs, that was the end. */
+	if (!run_stop(&t->run))
+		return;
+	release_finished(t);
+	owe_skipped(t);
+	txn_end(t, JOB_DONE, outcome_after_commit(t));
+}
+
 static void on_run_finished(void *userdata)
 {
 	struct txn *t = userdata;
 
+	if (t->job.ended_usec) {
+		txn_update_cache(t);
+		manager_txn_attached(t->m, t);
+		return;
+	}
 	if (t->committed) {
 		owe_skipped(t);
 		txn_end(t, JOB_DONE, outcome_after_commit(t));

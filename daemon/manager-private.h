@@ -35,6 +35,7 @@ struct manager {
 
 	struct claims *claims;
 	struct txn *txns_first, *txns_last;	/* running, in order of arrival */
+	struct txn *detached;		/* ended, but for what the kernel holds */
 	size_t n_txns;
 	struct txn **ended;		/* the last ones, oldest first; a ring is not worth it */
 	size_t n_ended;
@@ -49,6 +50,8 @@ struct manager {
 
 	bool started;
 	bool stopping, stop_folding;
+	sd_event_source *stop_timer;	/* to stop without what hangs */
+	bool stop_anyway;
 	void (*stop_done)(void *userdata);
 	void *stop_userdata;
 };
@@ -64,6 +67,8 @@ int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_erro
 int manager_set_failed(struct manager *m, const char *element, const char *reason);
 void manager_clear_failed(struct manager *m, const char *element);
 void manager_txn_ended(struct manager *m, struct txn *t);
+/* The kernel has come back from all that was abandoned of it. */
+void manager_txn_attached(struct manager *m, struct txn *t);
 
 /* scan.c: reads a scope by several workers at once. */
 typedef void (*scan_done_fn)(void *userdata, struct cfg_error *err /* NULL: good */);

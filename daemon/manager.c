@@ -17,6 +17,7 @@
 #include "daemon/transaction.h"
 
 #define TXNS_MAX 10000
+#define STOP_USEC 1000000
 #define LEDGER_COMPACT (64u << 10)	/* not worth it below */
 
 static const char *const act_names[] = {
@@ -238,25 +239,53 @@ int manager_cancel(struct manager *m, uint64_t id, struct cfg_error *err)
 	return cfg_error_set(err, ENOENT, "there is no job %llu", (unsigned long long)id);
 }
 
+static void detach(struct manager *m, struct txn *t)
+{
+	t->next = m->detached;
+	if (t->next)
+		t->next->prev = t;
+	m->detached = t;
+}
+
+static void attach(struct manager *m, struct txn *t)
+{
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		m->detached = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	t->prev = t->next = NULL;
+}
+
+static void forget_ended(struct txn *t)
+{
+	t->remembered = false;
+	if (!txn_is_detached(t))
+		txn_free(t);
+}
+
 /* Ended transactions give up all but their report. */
 static void remember_ended(struct manager *m, struct txn *t)
 {
 	size_t keep = m->settings->job_history ? m->settings->job_history : 1;
 	struct txn **list;
 
-	txn_shed(t);
+	if (!txn_is_detached(t))
+		txn_shed(t);
 	if (m->n_ended >= keep) {
-		txn_free(m->ended[0]);
+		forget_ended(m->ended[0]);
 		memmove(m->ended, m->ended + 1, (m->n_ended - 1) * sizeof(*m->ended));
 		m->n_ended--;
 	}
 	list = reallocarray(m->ended, m->n_ended + 1, sizeof(*list));
 	if (!list) {
-		txn_free(t);
+		forget_ended(t);
 		return;
 	}
 	m->ended = list;
 	m->ended[m->n_ended++] = t;
+	t->remembered = true;
 }
 
 static void keep_by_time(struct manager *m, const struct txn *t)
@@ -285,10 +314,26 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 		done(t->done_userdata, &t->job);
 	debts_update(m);
 	manager_notify_status(m);
-	if (t->job.act == ACT_DEBTS)
-		txn_free(t);
-	else
+	if (txn_is_detached(t))
+		detach(m, t);
+	if (t->job.act != ACT_DEBTS)
 		remember_ended(m, t);
+	else
+		forget_ended(t);
+	manager_wake(m);
+}
+
+void manager_txn_attached(struct manager *m, struct txn *t)
+{
+	attach(m, t);
+	if (t->remembered)
+		txn_shed(t);
+	else
+		txn_free(t);
+	/* What had to wait for it can go now. */
+	debts_retry(m);
+	debts_update(m);
+	manager_notify_status(m);
 	manager_wake(m);
 }
 
@@ -565,6 +610,13 @@ struct manager *manager_free(struct manager *m)
 		txn_list_remove(m, t);
 		txn_free(t);
 	}
+	while (m->detached) {
+		struct txn *t = m->detached;
+
+		attach(m, t);
+		if (!t->remembered)
+			txn_free(t);
+	}
 	for (size_t i = 0; i < m->n_ended; i++)
 		txn_free(m->ended[i]);
 	free(m->ended);
@@ -585,6 +637,7 @@ struct manager *manager_free(struct manager *m)
 	free(m->release);
 	close_fdp(&m->ledger_fd);
 	sd_event_source_disable_unref(m->wakeup);
+	sd_event_source_disable_unref(m->stop_timer);
 	sd_event_unref(m->event);
 	free(m);
 	return NULL;
@@ -602,10 +655,29 @@ static void on_stop_folded(void *userdata)
 
 static void check_stopped(struct manager *m)
 {
-	if (!m->stopping || m->n_txns || m->stop_folding)
+	if (!m->stopping || (m->n_txns && !m->stop_anyway) || m->stop_folding)
 		return;
 	m->stop_folding = true;
 	committer_fold(m->committer, on_stop_folded, m);
+}
+
+/* What hangs in the kernel is not waited for: the ledger has it, and the next daemon deals with it. */
+static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct manager *m = userdata;
+
+	if (!pool_has_stuck(m->pool))
+		return sd_event_source_set_time_relative(source, STOP_USEC);
+	m->stop_anyway = true;
+	check_stopped(m);
+	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+static int start_stop_timer(struct manager *m)
+{
+	int r = sd_event_add_time_relative(m->event, &m->stop_timer, CLOCK_MONOTONIC, STOP_USEC, 0, on_stop_timer, m);
+
+	return r < 0 ? r : sd_event_source_set_enabled(m->stop_timer, SD_EVENT_ON);
 }
 
 int manager_stop(struct manager *m, void (*done)(void *userdata), void *userdata)
@@ -623,5 +695,5 @@ int manager_stop(struct manager *m, void (*done)(void *userdata), void *userdata
 		t = m->txns_first;
 	}
 	manager_wake(m);
-	return 0;
+	return start_stop_timer(m);
 }

@@ -246,6 +246,11 @@ int pool_submit(struct pool *p, enum work_class class, enum token token, const s
 	return 0;
 }
 
+bool pool_has_stuck(const struct pool *p)
+{
+	return p->n_stuck;
+}
+
 int pool_cancel(struct pool *p, struct work *w)
 {
 	if (w->process) {

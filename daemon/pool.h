@@ -75,6 +75,8 @@ struct pool_busy {
 	bool stuck, orphan;
 	size_t waiting;		/* pieces of work with the same queue key that wait */
 };
+/* Whether a worker of this daemon's has not come back for stuck_usec. */
+bool pool_has_stuck(const struct pool *p);
 int pool_busy(struct pool *p, struct pool_busy **ret, size_t *ret_n);
 void pool_busy_free(struct pool_busy *b, size_t n);
 

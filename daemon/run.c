@@ -245,13 +245,16 @@ void run_start(struct run *r, unsigned phases)
 	check_finished(r);
 }
 
-void run_stop(struct run *r)
+bool run_stop(struct run *r)
 {
 	r->stopping = true;
 	r->busy++;
 	stop_queued(r);
 	r->busy--;
+	if (r->running)
+		return true;
 	check_finished(r);
+	return false;
 }
 
 const struct step *run_current(const struct run *r)

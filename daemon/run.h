@@ -45,8 +45,8 @@ void run_done(struct run *r);	/* nothing may be running, unless the pool will ne
 void run_block(struct run *r, size_t step);
 /* Starts steps of these phases. finished is called from the event loop or before this returns. */
 void run_start(struct run *r, unsigned phases);
-/* Starts no more; finished comes when those that run have ended. */
-void run_stop(struct run *r);
+/* Starts no more. True: some run on, and finished comes when they have ended; false: it has come. */
+bool run_stop(struct run *r);
 enum step_state run_state(const struct run *r, size_t step);
 /* Whether it may have changed something: one that failed at its first operation has not. */
 bool run_touched(const struct run *r, size_t step);

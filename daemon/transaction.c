@@ -109,7 +109,8 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 		txn_update_cache(t);
 		drift_update(m, &t->scope);
 	}
-	claims_release_all(&t->claims);
+	if (!t->run.running)
+		claims_release_all(&t->claims);
 	t->waiting = false;
 	t->job.ended_usec = now_usec();
 	t->job.outcome = outcome;
@@ -406,6 +407,11 @@ void txn_go(struct txn *t)
 		txn_begin(t);
 }
 
+bool txn_is_detached(const struct txn *t)
+{
+	return t->job.ended_usec && t->run.running;
+}
+
 int txn_cancel(struct txn *t, struct cfg_error *err)
 {
 	if (t->job.ended_usec)
@@ -421,8 +427,10 @@ int txn_cancel(struct txn *t, struct cfg_error *err)
 		}
 		break;
 	case JOB_RUNNING:
-	case JOB_REMOVING:
 		run_stop(&t->run);
+		break;
+	case JOB_REMOVING:
+		txn_abandon(t);
 		break;
 	default:
 		break;

@@ -21,6 +21,7 @@ struct txn {
 	bool committed;
 	bool cancelled;
 	bool waiting;		/* its claims are entered but not all held */
+	bool remembered;	/* ended, and among those that the manager tells of */
 
 	struct changes changes;
 	struct scope scope;
@@ -60,6 +61,8 @@ void txn_shed(struct txn *t);
 /* First step on the road, and again each time when what it waited for is free. */
 void txn_go(struct txn *t);
 int txn_cancel(struct txn *t, struct cfg_error *err);
+/* Its job has ended while the kernel holds a removal of it, whose claims it keeps until that comes back. */
+bool txn_is_detached(const struct txn *t);
 /* Ends it: state, outcome, report, claims, callbacks. */
 void txn_end(struct txn *t, enum job_state state, enum outcome outcome);
 /* Ends one that has not reached the kernel; err NULL: with the errors that it has. */
@@ -83,6 +86,8 @@ size_t txn_weigh_effects(struct txn *t);
 int txn_init_run(struct txn *t);
 /* Goes on from here by itself, to the end. */
 void txn_execute(struct txn *t);
+/* Starts no more removals; ends the job although some have not come back: all that is not done is owed. */
+void txn_abandon(struct txn *t);
 /* The element's removal is owed from now on. */
 void txn_owe(struct txn *t, const char *element, const char *reason);
 /* What the step's failure means, with object and attribute. */

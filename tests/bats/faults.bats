@@ -48,3 +48,11 @@ drive() {
 @test "whenever the daemon is killed: the next one finds or makes all as before, or after the commit as wanted, and then writes no more" {
 	drive dying-daemon
 }
+
+@test "a call that hangs is named, others go on, its job can be abandoned, a stop does not wait for it; released, all is well" {
+	drive hanging-calls
+}
+
+@test "what is applied differs in nothing from its document, and applied again changes nothing" {
+	drive repeating
+}

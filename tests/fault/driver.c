@@ -140,7 +140,7 @@ static void expect_no_debts(void)
 {
 	struct json_object *s = status();
 
-	if (length_of(s, "debts") || length_of(s, "drift") || length_of(s, "failed") || length_of(s, "jobs"))
+	if (length_of(s, "debts") || length_of(s, "drift") || length_of(s, "failed"))
 		fail("something is left: %s", json_object_get_string(s));
 	json_object_put(s);
 }
@@ -311,6 +311,156 @@ static void dying_daemon(const struct play *p)
 	}
 }
 
+/* The running job's number, and whether it is committed already. */
+static unsigned long long running_job(bool *ret_committed)
+{
+	struct json_object *s = status(), *jobs = NULL, *job;
+	unsigned long long id;
+
+	json_object_object_get_ex(s, "jobs", &jobs);
+	if (length_of(s, "jobs") != 1)
+		fail("one job should be running: %s", json_object_get_string(s));
+	job = json_object_array_get_idx(jobs, 0);
+	id = strtoull(text_of(job, "job"), NULL, 10);
+	*ret_committed = streq(text_of(job, "state"), "removing");
+	json_object_put(s);
+	return id;
+}
+
+/* "12 w nvmet/…" */
+static char *hung_path(void)
+{
+	_cleanup_free_ char *text = control("hung");
+	char path[1024] = "";
+
+	if (!text || sscanf(text, "%*u %*c %1023s", path) != 1)
+		fail("what hangs? %s", text ? text : "");
+	return strdup(path);
+}
+
+static void expect_stuck_named(const char *path)
+{
+	struct json_object *s = status(), *stuck = NULL;
+	const char *call;
+
+	json_object_object_get_ex(s, "stuck", &stuck);
+	if (length_of(s, "stuck") != 1)
+		fail("one call should be stuck: %s", json_object_get_string(s));
+	call = text_of(json_object_array_get_idx(stuck, 0), "call");
+	if (!strstr(call, path))
+		fail("%s is stuck, not %s", path, call);
+	json_object_put(s);
+}
+
+/* Someone else's change goes on, by a worker that replaces the one that hangs. */
+static void expect_others_go_on(void)
+{
+	json_object_put(expect_outcome(change("create backends/bystander type=block device=/dev/vdz\n"
+					      "create subsystems/nqn.2026-11.org.example:bystander\n"
+					      "create subsystems/nqn.2026-11.org.example:bystander/namespaces/1 backend=bystander\n"), "done"));
+	json_object_put(expect_outcome(change("delete subsystems/nqn.2026-11.org.example:bystander/namespaces/1\n"
+					      "delete subsystems/nqn.2026-11.org.example:bystander\ndelete backends/bystander\n"), "done"));
+}
+
+static void hanging_call(const struct play *p, unsigned long k)
+{
+	_cleanup_free_ char *path = NULL;
+	unsigned long long job;
+	bool committed;
+
+	at("%s: call %lu hangs", p->scenario->name, k);
+	arm("hang", k, "");
+	apply_begin(p->to);
+	free(control("wait hung 1"));
+	path = hung_path();
+	expect_others_go_on();
+	expect_stuck_named(path);
+	job = running_job(&committed);
+	cancel(job);
+	/* After the commit it ends at once; before, nothing can be taken back until the kernel is done with it. */
+	if (!committed)
+		free(control("release all"));
+	if (!committed)
+		expect_truth(p, apply_end());
+	else
+		json_object_put(expect_outcome(apply_end(), "owed"));
+	if (committed)
+		free(control("release all"));
+	json_object_put(expect_outcome(reconcile(), "done"));
+	expect_tree(committed ? p->after : p->before, p->scenario->file, committed ? "wanted" : "before");
+	expect_no_debts();
+	expect_recovery(p, false);
+}
+
+/* A daemon that is stopped does not wait for what hangs, and the next one makes the best of it. */
+static void stopping_in_call(const struct play *p, unsigned long k)
+{
+	unsigned long long was = generation();
+	bool committed;
+
+	at("%s: the daemon is stopped while call %lu hangs", p->scenario->name, k);
+	arm("hang", k, "");
+	apply_begin(p->to);
+	free(control("wait hung 1"));
+	daemon_stop();
+	free(control("release all"));
+	daemon_start();
+	committed = generation() != was;
+	if (committed)
+		json_object_put(expect_outcome(reconcile(), "done"));
+	expect_tree(committed ? p->after : p->before, p->scenario->file, committed ? "wanted" : "before");
+	expect_no_debts();
+	expect_recovery(p, false);
+}
+
+/* Each takes as long as a call must hang to count as stuck. So the first, the last and the one in the middle stand for all. */
+static void hanging_calls(const struct play *p)
+{
+	hanging_call(p, 1);
+	hanging_call(p, p->calls);
+	stopping_in_call(p, (p->calls + 1) / 2);
+}
+
+static void expect_no_steps(const char *document)
+{
+	struct json_object *report = expect_outcome(plan_of(document), "done"), *plan = NULL;
+
+	json_object_object_get_ex(report, "plan", &plan);
+	if (plan && length_of(plan, "steps"))
+		fail("there is something to be done: %s", json_object_get_string(report));
+	json_object_put(report);
+}
+
+/* What is applied differs in nothing from what was asked, is told as it was told, and applied again writes nothing. */
+static void repeating(const struct play *p)
+{
+	_cleanup_free_ char *told = NULL, *again = NULL;
+	struct json_object *a, *b;
+	unsigned long n;
+
+	at("%s: the same again", p->scenario->name);
+	expect_no_steps(p->from);
+	go(p->to);
+	expect_no_steps(p->to);
+	told = dump_model();
+	n = changes();
+	go(told);
+	if (changes() != n)
+		fail("the same document a second time makes the kernel change something");
+	again = dump_model();
+	/* Each apply has a number of its own. */
+	a = json_tokener_parse(told);
+	b = json_tokener_parse(again);
+	json_object_object_del(a, "generation");
+	json_object_object_del(b, "generation");
+	if (!json_object_equal(a, b))
+		fail("what was told is not what comes of it: %s\n%s", told, again);
+	json_object_put(a);
+	json_object_put(b);
+	expect_kernel(p->after, "wanted");
+	go_back(p);
+}
+
 /* ---- */
 
 static const struct {
@@ -321,6 +471,8 @@ static const struct {
 	{ "failing-kernel", failing_kernel },
 	{ "dying-workers", dying_workers },
 	{ "dying-daemon", dying_daemon },
+	{ "hanging-calls", hanging_calls },
+	{ "repeating", repeating },
 };
 
 static void check(void (*property)(const struct play *), const char *only)

@@ -176,6 +176,18 @@ void daemon_kill(void)
 	w.daemon = 0;
 }
 
+void daemon_stop(void)
+{
+	int status;
+
+	w.pending = sd_bus_slot_unref(w.pending);
+	kill(w.daemon, SIGTERM);
+	status = reap(w.daemon);
+	if (status)
+		fail("the daemon ended with status %#x", status);
+	w.daemon = 0;
+}
+
 static void connect_control(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -200,13 +212,8 @@ void world_start(const char *folder)
 
 void world_end(void)
 {
-	int status;
-
 	at("the end");
-	kill(w.daemon, SIGTERM);
-	status = reap(w.daemon);
-	if (status)
-		fail("the daemon ended with status %#x", status);
+	daemon_stop();
 	kill(w.kernel, SIGTERM);
 	reap(w.kernel);
 	sd_bus_flush_close_unref(w.bus);

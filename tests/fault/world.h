@@ -16,6 +16,7 @@ void world_end(void);	/* the daemon must end in order */
 
 void daemon_start(void);
 void daemon_kill(void);
+void daemon_stop(void);	/* as the service manager does; it must end in order */
 
 /* What the driver is at, for messages. */
 void at(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

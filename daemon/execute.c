@@ -150,7 +150,8 @@ void txn_execute(struct txn *t)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
-	if (t->plan.n && write_ledger(t, &err) < 0) {
+	if ((t->plan.n && write_ledger(t, &err) < 0) ||
+	    (t->request.act == ACT_ADOPT && marks_adopt(t->m, &t->changes, &err) < 0)) {
 		txn_fail(t, &err);
 		return;
 	}

@@ -290,7 +290,7 @@ int main(int argc, char **argv)
 		.state_dir = o.state_dir,
 		.config_dir = o.config_dir,
 		.run_dir = o.run_dir,
-		.workers = settings.workers ? settings.workers : 4,
+		.workers = settings.workers,
 		.readers = settings.readers,
 		.stuck_max = settings.stuck_max,
 		.stuck_usec = (uint64_t)settings.stuck_seconds * 1000000,

@@ -28,7 +28,6 @@ struct manager {
 	struct ledger *ledger;
 	int ledger_fd;
 	size_t ledger_bytes, ledger_compact_at;
-	bool ledger_new;		/* there was none at start: the past of what is in the kernel is unknown */
 	struct map *failed;		/* element -> reason (owned text), of what is wanted and could not be made */
 	struct differences drift;	/* sorted by element; see drift.c, which is how to look at it */
 	struct cfg_errors shouts;
@@ -125,6 +124,10 @@ bool marks_has(const struct manager *m, const char *path);
 int marks_before(struct manager *m, const struct step *s, struct cfg_error *err);
 /* The step was done: a removed namespace has no past any more. */
 void marks_after(struct manager *m, const struct step *s);
+/* When the kernel has been read whole at a start without a ledger: the past of what is there is unknown. */
+void marks_begin(struct manager *m);
+/* The same for namespaces that are taken over; before the commit. */
+int marks_adopt(struct manager *m, const struct changes *c, struct cfg_error *err);
 
 /* drift.c */
 const struct differences *drift_known(const struct manager *m);

@@ -464,6 +464,8 @@ static void start_transaction(void *userdata, struct json_object *status, const 
 
 		cfg_error_copy(&copy, err);
 		cfg_errors_take(&m->shouts, &copy);
+	} else {
+		marks_begin(m);
 	}
 	r.caller = strdup("nvmetd: start");
 	manager_request(m, &r, NULL, NULL, NULL, NULL);
@@ -537,8 +539,6 @@ static int open_ledger(struct manager *m, struct cfg_error *err)
 		return cfg_error_set(err, errno, "%s cannot be opened: %s", path, strerror(errno));
 	if (file_read(path, 1u << 30, &text, &len, err) < 0)
 		return -EIO;
-	/* A ledger has at least one line once this daemon has run since boot. */
-	m->ledger_new = len == 0;
 	m->ledger_bytes = len;
 	m->ledger_compact_at = LEDGER_COMPACT;
 	if (ledger_load(m->ledger, text, len, &bad) < 0)

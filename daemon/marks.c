@@ -4,6 +4,8 @@
  * and the removal of such a namespace alone would leave it exported. Those that could have met one are noted in the ledger before
  * the step that exposes them, whichever way the transaction goes, and the planner removes them with care.
  */
+#include <errno.h>
+
 #include "base/text.h"
 #include "daemon/manager-private.h"
 
@@ -39,7 +41,40 @@ static bool removes_namespace(const struct step *s)
 
 bool marks_has(const struct manager *m, const char *path)
 {
-	return m->ledger_new || ledger_marked(m->ledger, path);
+	return !ledger_knows(m->ledger) || ledger_marked(m->ledger, path);
+}
+
+void marks_begin(struct manager *m)
+{
+	const struct object *root = tree_root(m->actual);
+	_cleanup_strbuf_ struct strbuf lines = { 0 };
+	int r = 0;
+
+	if (ledger_knows(m->ledger))
+		return;
+	for (size_t i = 0; i < object_count(root, KIND_SUBSYSTEM); i++) {
+		const struct object *s = object_nth(root, KIND_SUBSYSTEM, i);
+
+		for (size_t k = 0; r >= 0 && k < object_count(s, KIND_NAMESPACE); k++) {
+			_cleanup_free_ char *path = object_path(object_nth(s, KIND_NAMESPACE, k));
+
+			r = path ? ledger_mark(m->ledger, path, true, &lines) : -ENOMEM;
+		}
+	}
+	if (r >= 0)
+		ledger_know(m->ledger, &lines);
+	manager_ledger_write(m, &lines, NULL);
+}
+
+int marks_adopt(struct manager *m, const struct changes *c, struct cfg_error *err)
+{
+	_cleanup_strbuf_ struct strbuf lines = { 0 };
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->items[i]->after && c->items[i]->after->kind == KIND_NAMESPACE &&
+		    ledger_mark(m->ledger, c->items[i]->path, true, &lines) < 0)
+			return cfg_error_oom(err);
+	return manager_ledger_write(m, &lines, err);
 }
 
 int marks_before(struct manager *m, const struct step *s, struct cfg_error *err)

@@ -45,9 +45,9 @@ static const char *const levels[] = {
 #define ROW(field, type, min, max, dflt, doc) { #field, type, offsetof(struct settings, field), min, max, dflt, doc }
 
 static const struct setting table[] = {
-	ROW(workers, SETTING_NUMBER, 0, 1024, "0",
-	    "Worker processes that change the kernel at the same time. 0 leaves it to the daemon. Removing many objects waits for "
-	    "the kernel and not for a processor, so more workers than processors make sense."),
+	ROW(workers, SETTING_NUMBER, 1, 1024, "32",
+	    "Worker processes that change the kernel at the same time, made when there is work for them. Removing many objects waits "
+	    "for the kernel and not for a processor, so more workers than processors make sense."),
 	ROW(readers, SETTING_NUMBER, 1, 64, "2",
 	    "Worker processes that are kept for reading, so that looking never waits for a change."),
 	ROW(stuck_seconds, SETTING_NUMBER, 1, 3600, "10",

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 struct settings {
-	unsigned workers;		/* 0: the daemon decides */
+	unsigned workers;
 	unsigned readers;
 	unsigned stuck_seconds, stuck_max;
 	unsigned generations_kept;

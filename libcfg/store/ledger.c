@@ -22,6 +22,7 @@ struct entry {
 struct ledger {
 	struct map *entries;	/* element -> struct entry */
 	struct map *txns;	/* number -> char ** of its elements */
+	bool knows;		/* see ledger_know() */
 	bool boundary;		/* the next begin is another daemon's than those that were loaded */
 };
 
@@ -354,6 +355,15 @@ int ledger_settle(struct ledger *l, struct strbuf *line)
 	return r < 0 ? r : do_settle(l);
 }
 
+int ledger_know(struct ledger *l, struct strbuf *line)
+{
+	int r = l->knows ? 0 : write_bare(line, "know");
+
+	if (r >= 0)
+		l->knows = true;
+	return r;
+}
+
 /* ---- reading back ---- */
 
 static const char *string_at(struct json_object *record, size_t i)
@@ -404,6 +414,10 @@ static int replay_one(struct ledger *l, struct json_object *record)
 		return do_settle(l);
 	if (streq(verb, "abandon"))
 		return do_abandon(l);
+	if (streq(verb, "know")) {
+		l->knows = true;
+		return 0;
+	}
 	if (!element)
 		return replay_numbered(l, verb, record);
 	if (streq(verb, "owe"))
@@ -447,6 +461,11 @@ bool ledger_owns(const struct ledger *l, const char *element)
 	const struct entry *e = map_get(l->entries, element);
 
 	return e && (e->flights || e->unfinished || e->debt);
+}
+
+bool ledger_knows(const struct ledger *l)
+{
+	return l->knows;
 }
 
 bool ledger_marked(const struct ledger *l, const char *element)
@@ -516,7 +535,7 @@ int ledger_text(const struct ledger *l, char **ret, size_t *ret_len)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
 	struct map_iter it = { 0 };
-	int r = 0;
+	int r = l->knows ? write_bare(&b, "know") : 0;
 
 	while (r >= 0 && map_next(l->entries, &it))
 		r = write_entry(&b, it.key, it.value);

@@ -78,6 +78,9 @@ int ledger_owe(struct ledger *l, const char *element, const char *reason, struct
 int ledger_paid(struct ledger *l, const char *element, struct strbuf *line);
 /* Leak marks on namespaces. */
 int ledger_mark(struct ledger *l, const char *element, bool on, struct strbuf *line);
+/* From now on the ledger says all there is to say about the past of what is in the kernel: what it does not mark needs no mark. */
+int ledger_know(struct ledger *l, struct strbuf *line);
+bool ledger_knows(const struct ledger *l);
 
 bool ledger_owns(const struct ledger *l, const char *element);	/* in flight or owed */
 bool ledger_marked(const struct ledger *l, const char *element);

@@ -48,6 +48,26 @@ static void assert_holds(const struct ledger *l, const char *expected)
 	assert_string_equal(text, expected);
 }
 
+static void test_what_is_known_of_the_past(void **state)
+{
+	_cleanup_(ledger_freep) struct ledger *l = ledger_new(), *again = NULL, *compact = NULL;
+	_cleanup_strbuf_ struct strbuf line = { 0 };
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	assert_false(ledger_knows(l));
+	assert_int_equal(ledger_know(l, &line), 0);
+	assert_true(ledger_knows(l));
+	again = load(line.s, line.len, 0);
+	assert_true(ledger_knows(again));
+	assert_int_equal(ledger_text(again, &text, &len), 0);
+	compact = load(text, len, 0);
+	assert_true(ledger_knows(compact));
+	strbuf_done(&line);
+	assert_int_equal(ledger_know(l, &line), 0);
+	assert_int_equal(line.len, 0);
+}
+
 static void test_in_flight(void **state)
 {
 	_cleanup_(ledger_freep) struct ledger *l = ledger_new();
@@ -283,6 +303,7 @@ static void test_random_sequences(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_known_of_the_past),
 		cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_two_transactions_share_an_element),
 		cmocka_unit_test(test_begin_twice_adds),

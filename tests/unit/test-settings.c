@@ -102,12 +102,12 @@ static void test_every_form(void **state)
 static void test_numbers_that_do_not_fit(void **state)
 {
 	/* Each of these is small and right once it has been cut to 32 or 64 bits. */
-	assert_refused("workers = 4294967297;", 1, "workers: must be a number from 0 to 1024");
-	assert_refused("workers = 3000000000;", 1, "must be a number from 0 to 1024");
-	assert_refused("workers = 18446744073709551617;", 1, "must be a number from 0 to 1024");
-	assert_refused("workers = 0x100000001;", 1, "must be a number from 0 to 1024");
-	assert_refused("workers = 0x10000000000000001;", 1, "must be a number from 0 to 1024");
-	assert_refused("workers = -4294967295;", 1, "must be a number from 0 to 1024");
+	assert_refused("workers = 4294967297;", 1, "workers: must be a number from 1 to 1024");
+	assert_refused("workers = 3000000000;", 1, "must be a number from 1 to 1024");
+	assert_refused("workers = 18446744073709551617;", 1, "must be a number from 1 to 1024");
+	assert_refused("workers = 0x100000001;", 1, "must be a number from 1 to 1024");
+	assert_refused("workers = 0x10000000000000001;", 1, "must be a number from 1 to 1024");
+	assert_refused("workers = -4294967295;", 1, "must be a number from 1 to 1024");
 	assert_refused("max_document_bytes = 4294971392;", 1, "must be a size from 4KiB to 64MiB");
 }
 
@@ -134,7 +134,7 @@ static void test_types(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
 		_cleanup_free_ char *text = strf("\n\nworkers = %s;", values[i]);
 
-		assert_refused(text, 3, "workers: must be a number from 0 to 1024");
+		assert_refused(text, 3, "workers: must be a number from 1 to 1024");
 	}
 	assert_refused("kernel = 1;", 1, "kernel: must be a text in quotes");
 	assert_refused("log_level = 7;", 1, "log_level: must be one of");

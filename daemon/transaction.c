@@ -191,14 +191,24 @@ static void txn_claim(struct txn *t)
 
 static void on_read(void *userdata, struct cfg_error *err);
 
+/* The start comes right behind the reading of the whole, unless someone was quicker. */
+static bool just_read(const struct txn *t)
+{
+	return t->request.act == ACT_START && t->m->actual_whole && t->job.id == 1;
+}
+
 static void txn_read(struct txn *t)
 {
+	bool known = just_read(t);
+
 	free(t->job.waits_for);
 	t->job.waits_for = NULL;
 	txn_count_changes(t);
 	txn_set_state(t, JOB_READING);
-	t->actual = tree_new();
-	if (!t->actual || scan_start(t->m, &t->scope, t->actual, on_read, t) < 0)
+	t->actual = known ? tree_copy(t->m->actual) : tree_new();
+	if (t->actual && known)
+		on_read(t, NULL);
+	else if (!t->actual || scan_start(t->m, &t->scope, t->actual, on_read, t) < 0)
 		txn_fail_code(t, ENOMEM, "out of memory");
 }
 

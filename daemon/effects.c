@@ -6,7 +6,50 @@
 
 #include "base/text.h"
 
-/* Edges whose use matters: those that some step disturbs, and those that are linked now (to know who was there before). */
+typedef int (*edge_fn)(struct txn *t, const char *edge);
+
+/* Links of ports to the subsystem, as they are wanted before this transaction. */
+static int each_edge(struct txn *t, const char *nqn, edge_fn fn)
+{
+	struct users ports = tree_users(t->m->wanted, KIND_SUBSYSTEM, nqn);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ports.n; i++) {
+		_cleanup_free_ char *edge = strf("ports/%s/subsystems/%s", ports.items[i]->name, nqn);
+
+		r = edge ? fn(t, edge) : -ENOMEM;
+	}
+	return r;
+}
+
+static int add_edge(struct txn *t, const char *edge)
+{
+	return strv_append(&t->edges, edge);
+}
+
+static int is_in_use(struct txn *t, const char *edge)
+{
+	return connections_in_use(t->m->connections, edge);
+}
+
+/* Whoever takes a host away may think that it is gone then. */
+static void warn_of_connections(struct txn *t)
+{
+	for (size_t i = 0; !t->request.revoke && i < t->changes.n; i++) {
+		const struct change *c = t->changes.items[i];
+		_cleanup_free_ char *text = NULL;
+
+		if (!nvmet_excludes(c) || each_edge(t, c->after->name, is_in_use) <= 0)
+			continue;
+		text = strf("%s: a host that may no longer connect keeps the connections that it has, until it leaves; "
+			    "with --revoke they are ended", c->path);
+		if (text)
+			strv_append(&t->warnings, text);
+	}
+}
+
+/* Edges whose use matters: those that some step disturbs, those that are linked now (to know who was there before), and those of
+ * subsystems from which hosts are taken away. */
 int txn_collect_edges(struct txn *t)
 {
 	int r = 0;
@@ -20,6 +63,9 @@ int txn_collect_edges(struct txn *t)
 			if (strstr(*g, "/subsystems/") && strncmp(*g, "+ports/", 7) == 0)
 				r = strv_append(&t->edges, *g + 1);
 	}
+	for (size_t i = 0; r >= 0 && i < t->changes.n; i++)
+		if (nvmet_excludes(t->changes.items[i]))
+			r = each_edge(t, t->changes.items[i]->after->name, add_edge);
 	strv_sort_unique(t->edges);
 	return r;
 }
@@ -72,6 +118,7 @@ size_t txn_weigh_effects(struct txn *t)
 {
 	size_t missing = 0;
 
+	warn_of_connections(t);
 	for (size_t i = 0; i < t->plan.n; i++) {
 		const struct step *s = t->plan.steps[i];
 		bool destroys = s->effect >= EFFECT_IDENTITY;

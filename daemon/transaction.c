@@ -249,6 +249,7 @@ static int make_plan(struct txn *t, struct cfg_error *err)
 {
 	struct nvmet_facts facts = {
 		.leaks = t->m->leaks,
+		.revoke = t->request.revoke,
 		.release = t->m->release,
 		.marked = fact_marked,
 		.owned = fact_owned,
@@ -354,8 +355,27 @@ static void on_secrets_moved(void *userdata, struct cfg_error *err)
 		txn_claim(t);
 }
 
+static void on_verified(void *userdata, struct json_object *status, const struct cfg_error *err)
+{
+	struct txn *t = userdata;
+	_cleanup_error_ struct cfg_error copy = CFG_ERROR_NULL;
+
+	if (!err) {
+		txn_claim(t);
+		return;
+	}
+	cfg_error_copy(&copy, err);
+	txn_fail(t, &copy);
+}
+
 static void txn_begin(struct txn *t)
 {
+	/* What is taken over was made by others, who told nobody. */
+	if (t->request.act == ACT_ADOPT) {
+		if (manager_verify(t->m, on_verified, t) < 0)
+			txn_fail_code(t, ENOMEM, "out of memory");
+		return;
+	}
 	if (!t->request.document.inline_secrets || t->request.dry_run)
 		on_secrets_moved(t, NULL);
 	else if (secrets_move(t->m, &t->request.document, on_secrets_moved, t) < 0)

@@ -825,6 +825,14 @@ static int write_port(struct planner *p, struct step *s, const char *path, const
 	return 0;
 }
 
+/* A subsystem that is made anew is linked again by a step of its own, when it is there again. */
+static bool link_stays(struct planner *p, char *const *keep, const char *nqn)
+{
+	_cleanup_free_ char *subsystem = strf("subsystems/%s", nqn);
+
+	return strv_contains(keep, nqn) && !(subsystem && map_get(p->anew, subsystem));
+}
+
 /* All its links go, so that it no longer listens; those that are wanted come back with its own step. */
 static int silence_port(struct planner *p, const char *path, const struct object *actual, char *const *links, char *const *keep)
 {
@@ -837,7 +845,7 @@ static int silence_port(struct planner *p, const char *path, const struct object
 		r = port_link_op(s, path, *l, false);
 		if (r >= 0)
 			r = step_affects(s, "%s/subsystems/%s", path, *l);
-		if (r < 0 || strv_contains(keep, *l))
+		if (r < 0 || link_stays(p, keep, *l))
 			continue;
 		r = step_gives(s, "-%s/subsystems/%s", path, *l);
 		if (r >= 0)
@@ -879,7 +887,7 @@ static int change_port(struct planner *p, const char *path, const struct object 
 	if (r >= 0)
 		r = write_port(p, s, path, folder, target, actual);
 	for (char *const *l = links; r >= 0 && l && *l; l++)
-		if (strv_contains(keep, *l))
+		if (link_stays(p, keep, *l))
 			r = port_link_op(s, path, *l, true);
 	return r;
 }
@@ -1127,6 +1135,68 @@ static void planner_done(struct planner *p)
 	map_free(p->relinked);
 }
 
+/* ---- hosts that may no longer connect ---- */
+
+bool nvmet_excludes(const struct change *c)
+{
+	const struct attr_row *hosts = attr_find(KIND_SUBSYSTEM, "allowed_hosts");
+	char *const *before, *const *after;
+
+	if (!c->before || !c->after || c->after->kind != KIND_SUBSYSTEM || is_on(c->after, "allow_any_host"))
+		return false;
+	if (is_on(c->before, "allow_any_host"))
+		return true;
+	before = object_get_list(c->before, hosts);
+	after = object_get_list(c->after, hosts);
+	for (; before && *before; before++)
+		if (!strv_contains(after, *before))
+			return true;
+	return false;
+}
+
+/* From 6.2 on the kernel ends all connections of a subsystem when its limit on queues is written, changed or not. */
+static bool write_disconnects(const struct nvmet_facts *facts)
+{
+	unsigned major, minor;
+
+	return facts->release && sscanf(facts->release, "%u.%u", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 2));
+}
+
+/* Nothing ends the connections of one host: those of all hosts end, and whoever may still connect does so again. */
+static int end_connections(struct planner *p, const struct change *c)
+{
+	_cleanup_free_ char *folder = path_to_kernel(c->path);
+	_cleanup_strv_ char **edges = NULL;
+	struct step *s;
+	int r = linked_edges(p, c->after->name, &edges);
+
+	if (r < 0 || !edges || map_get(p->anew, c->path))
+		return r;
+	s = folder ? plan_step(p->plan, PHASE_REMOVE, c->path, "end its connections") : NULL;
+	r = s ? step_after(s, "-hosts:%s", c->path) : -ENOMEM;
+	if (r >= 0)
+		r = step_after(s, "=%s", c->path);
+	if (r >= 0)
+		r = affect_subsystem(p, s, c->after->name);
+	if (r < 0)
+		return r;
+	s->effect = EFFECT_DISCONNECT;
+	if (write_disconnects(p->facts)) {
+		const struct attr_row *row = attr_find(KIND_SUBSYSTEM, "qid_max");
+		const char *value = object_get_row(c->after, row);
+
+		return write_row(s, folder, row, value ? value : row->dflt, 0);
+	}
+	for (char **e = edges; r >= 0 && *e; e++) {
+		_cleanup_free_ char *port = strndup(*e, strcspn(*e + strlen("ports/"), "/") + strlen("ports/"));
+
+		r = port ? port_link_op(s, port, c->after->name, false) : -ENOMEM;
+		if (r >= 0)
+			r = port_link_op(s, port, c->after->name, true);
+	}
+	return r;
+}
+
 int nvmet_plan(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
 	       const struct changes *c, const struct nvmet_facts *facts, struct plan *ret, struct cfg_error *err)
 {
@@ -1144,6 +1214,9 @@ int nvmet_plan(const struct tree *target, const struct tree *actual, const struc
 		r = plan_pass(&p, false);
 	if (r >= 0)
 		r = weigh_anew(&p);
+	for (size_t i = 0; r >= 0 && facts->revoke && c && i < c->n; i++)
+		if (nvmet_excludes(c->items[i]))
+			r = end_connections(&p, c->items[i]);
 	planner_done(&p);
 	if (r < 0 && !cfg_error_is_set(err))
 		return oom(&p);

@@ -51,6 +51,7 @@ const char *nvmet_transport_module(const char *trtype);
 
 struct nvmet_facts {
 	bool leaks;		/* the running kernel loses references of disabled namespaces (6.1, 6.12) */
+	bool revoke;		/* hosts that may no longer connect lose the connections that they have */
 	const char *release;
 	/* Whether a namespace was made or disabled while its subsystem was linked, or its past is unknown. */
 	bool (*marked)(void *userdata, const char *path);
@@ -66,6 +67,9 @@ struct nvmet_facts {
  * names feature, kernel version and option. Only what differs is written. */
 int nvmet_plan(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
 	       const struct changes *c, const struct nvmet_facts *facts, struct plan *ret, struct cfg_error *err);
+
+/* Whether some host may connect to the subsystem before the change and not after it. The kernel leaves its connections alone. */
+bool nvmet_excludes(const struct change *c);
 
 /* What differs between the two within the scope; each as object, attribute, wanted and actual text ("absent", "present" for existence).
  * ATTR_SETTLES and unset target values are no difference. */

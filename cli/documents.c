@@ -395,6 +395,8 @@ int verb_save(struct cli *c)
 	r = client_look(c, "Dump", "", &doc);
 	if (r)
 		return r;
+	/* What is configured, wherever it goes: not at which number this machine is. `show --json` has that. */
+	json_object_object_del(doc, "generation");
 	text = json_print(doc);
 	return text ? save_file(c->args[0], text) : out_of_memory();
 }

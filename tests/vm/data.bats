@@ -57,17 +57,13 @@ teardown() {
 }
 
 @test "a second apply of the same document makes no kernel write at all" {
-	local first second
-	first=$(kernel_writes nvmetctl apply "$W/doc.json")
+	kernel_writes nvmetctl apply "$W/doc.json" >"$W/first"
 	# So the witness sees what there is to see.
-	[[ $first == *'mkdir'*"$NQN:s1"* ]]
-	[[ $first == *'symlink'*"$NQN:s1"* ]]
-	[[ $first == *'write('*'/enable>'* ]]
-	second=$(kernel_writes nvmetctl apply "$W/doc.json")
-	[ -z "$second" ] || {
-		echo "$second" >&2
-		false
-	}
+	grep -q "mkdir.*$NQN:s1" "$W/first"
+	grep -q "symlink.*$NQN:s1" "$W/first"
+	grep -q 'write(.*/enable>' "$W/first"
+	kernel_writes nvmetctl apply "$W/doc.json" >"$W/second"
+	nothing_in "$W/second"
 }
 
 @test "stopping nvmetd leaves exports and connections alone; it starts again without a kernel write and knows its own" {
@@ -81,17 +77,14 @@ teardown() {
 	same "$W/before" "$W/stopped"
 	kernel_writes_of_start >"$W/writes"
 	io_end
-	[ ! -s "$W/writes" ] || {
-		cat "$W/writes" >&2
-		false
-	}
+	nothing_in "$W/writes"
 	dump >"$W/after"
 	same "$W/before" "$W/after"
 	connections_undisturbed
 	status 0 nvmetctl status --verify
-	[[ $output != *foreign* && $output != *drift* ]]
+	lacks foreign drift
 	status 0 nvmetctl diff "$W/doc.json"
-	contains "The kernel has nothing to change."
+	contains "othing to change"
 }
 
 @test "killed with SIGKILL, nvmetd leaves exports and connections alone; started again it makes no kernel write" {
@@ -105,13 +98,10 @@ teardown() {
 	same "$W/before" "$W/killed"
 	kernel_writes_of_start >"$W/writes"
 	io_end
-	[ ! -s "$W/writes" ] || {
-		cat "$W/writes" >&2
-		false
-	}
+	nothing_in "$W/writes"
 	dump >"$W/after"
 	same "$W/before" "$W/after"
 	connections_undisturbed
 	status 0 nvmetctl diff "$W/doc.json"
-	contains "The kernel has nothing to change."
+	contains "othing to change"
 }

@@ -4,7 +4,7 @@
 # Helpers for tests in the machine, where nvmetd runs over a real kernel. A test that changes something begins and ends with nothing
 # exported: setup calls clean_slate, teardown leave_clean.
 #
-# Witnesses do not go by the daemon's word: dump reads configfs, kernel_writes listens to the system calls of the daemon and its
+# Witnesses do not go by the daemon's word: dump reads configfs itself, kernel_writes listens to the system calls of the daemon and its
 # workers, connection_watch counts what the kernel's log says of hosts.
 
 bats_require_minimum_version 1.5.0
@@ -40,6 +40,54 @@ contains() {	# TEXT…: each of them is in $output
 			return 1
 		fi
 	done
+}
+
+nothing_in() {	# FILE: it is empty, or what is in it is shown
+	[ ! -s "$1" ] || {
+		cat "$1" >&2
+		return 1
+	}
+}
+
+# secret NAME: a file of that name with a key, as a configuration refers to it.
+secret() {
+	mkdir -p -m 700 /etc/nvmetctl/secrets
+	(umask 077 && nvme gen-dhchap-key -n "$NQN:client" >"/etc/nvmetctl/secrets/$1")
+}
+
+lacks() {	# TEXT…: none of them is in $output
+	local text
+	for text; do
+		if [[ $output == *"$text"* ]]; then
+			printf 'it speaks of "%s":\n%s\n' "$text" "$output" >&2
+			return 1
+		fi
+	done
+}
+
+# until_equal TEXT COMMAND…, until_more_than NUMBER COMMAND…: waits for what happens by itself and soon, and is not announced.
+until_equal() {
+	local expected=$1 i found
+	shift
+	for ((i = 0; i < 600; i++)); do
+		found=$("$@") || :
+		[ "$found" != "$expected" ] || return 0
+		sleep 0.1
+	done
+	echo "$* says \"$found\" still, not \"$expected\"" >&2
+	return 1
+}
+
+until_more_than() {
+	local least=$1 i found
+	shift
+	for ((i = 0; i < 600; i++)); do
+		found=$("$@") || :
+		[ "${found:-0}" -le "$least" ] || return 0
+		sleep 0.1
+	done
+	echo "$* says \"$found\" still" >&2
+	return 1
 }
 
 # ---- clean before, clean after ----
@@ -95,6 +143,7 @@ contents() {	# DEVICE|FILE
 # loop_disk FILE SIZE [OPTION…]: a loop device over a new file; prints it.
 loop_disk() {
 	local file=$1
+	modprobe loop
 	truncate -s "$2" "$file"
 	shift 2
 	losetup --find --show "$@" "$file"
@@ -102,8 +151,18 @@ loop_disk() {
 
 # ---- witnesses ----
 
+# What stands in nvmet's part of configfs, sorted: of each folder and link, and of each file its mode and what is in it. It knows
+# nothing of nvmetctl, and of the kernel only what cannot be read back; left out, by name:
+#	revalidate_size	can only be written
 dump() {
-	"$TOP/tests/vm/dump" "$@"
+	(
+		cd $CFS
+		LC_ALL=C
+		{
+			find . -mindepth 1 -type d -printf '%P/\n' -o -type l -printf '%P -> %l\n' -o -type f -printf '%P (%m)\n'
+			grep -r --exclude=revalidate_size '' .
+		} | sort
+	)
 }
 
 same() {	# FILE FILE: says what differs
@@ -112,48 +171,48 @@ same() {	# FILE FILE: says what differs
 
 # The processes of the daemon: itself, the fork server, workers.
 daemon_pids() {
-	local pid
-	pid=$(pgrep -x nvmetd)
-	echo "$pid"
-	descendants "$pid"
+	pgrep '^nvmetd'
 }
 
-descendants() {
-	local pid
-	for pid in $(pgrep -P "$1"); do
-		echo "$pid"
-		descendants "$pid"
+# trace OPTION…: strace with these options looks at the daemon, its fork server and all workers until end_trace; $W/trace is its log.
+trace() {
+	local pid attach=()
+	for pid in $(daemon_pids); do
+		attach+=(-p "$pid")
 	done
+	rm -f "$W/trace"
+	strace -f -y -qqq "$@" -o "$W/trace" "${attach[@]}" 2>"$W/trace.err" 3>&- &
+	TRACER=$!
+	until traced "${attach[@]}"; do
+		if ! kill -0 "$TRACER"; then
+			cat "$W/trace.err" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+end_trace() {
+	kill -INT "$TRACER" 2>/dev/null || :
+	wait "$TRACER" || :
 }
 
 # kernel_writes COMMAND…: prints what nvmetd and its workers do to configfs meanwhile that could change it, a system call a line.
 kernel_writes() {
-	local log=$W/strace pid tracer
-	local attach=()
-	for pid in $(daemon_pids); do
-		attach+=(-p "$pid")
-	done
-	rm -f "$log"
-	strace -f -y -qq -e signal=none -e "trace=$CHANGING_CALLS" -o "$log" "${attach[@]}" 2>"$W/strace.err" 3>&- &
-	tracer=$!
-	until traced "${attach[@]}"; do
-		kill -0 "$tracer"
-		sleep 0.05
-	done
-	"$@" >"$W/traced" 2>&1 || {
-		echo "$* failed with $?:" >&2
+	trace -e "trace=$CHANGING_CALLS"
+	if ! "$@" >"$W/traced" 2>&1; then
+		echo "$* failed:" >&2
 		cat "$W/traced" >&2
-		kill -INT "$tracer"
+		end_trace
 		return 1
-	}
-	kill -INT "$tracer"
-	wait "$tracer" || :
-	configfs_calls "$log"
+	fi
+	end_trace
+	configfs_calls "$W/trace"
 }
 
 # The same of a daemon from its first breath until it is ready. It stays traced.
 kernel_writes_of_start() {
-	local log=$W/strace real
+	local log=$W/trace real
 	real=$(type -P nvmetd)
 	rm -f "$log"
 	mkdir -p "$W/bin"
@@ -177,10 +236,14 @@ configfs_calls() {	# FILE of strace
 }
 
 traced() {	# -p PID…: all of them are
-	local pid
+	local pid line found
 	for pid; do
 		[ "$pid" != -p ] || continue
-		grep -q '^TracerPid:[[:space:]]*[1-9]' "/proc/$pid/status" || return 1
+		found=
+		while read -r line; do
+			case $line in TracerPid:*[1-9]*) found=yes; break ;; esac
+		done <"/proc/$pid/status"
+		[ -n "$found" ] || return 1
 	done
 }
 
@@ -204,12 +267,14 @@ connections_undisturbed() {
 
 # connect NQN [OPTION…]: over TCP to 127.0.0.1:4420 unless the options say otherwise; prints the name of the controller.
 connect() {
-	local nqn=$1 before
+	local nqn=$1 before now
 	shift
 	modprobe nvme-tcp
-	before=$(ls /sys/class/nvme)
+	before=" $(echo /sys/class/nvme/nvme*) "
 	nvme connect -t tcp -a 127.0.0.1 -s 4420 -n "$nqn" "$@" >&2 || return
-	comm -13 <(echo "$before") <(ls /sys/class/nvme) | head -n 1
+	for now in /sys/class/nvme/nvme*; do
+		case $before in *" $now "*) ;; *) echo "${now##*/}" ;; esac
+	done
 }
 
 # host_disk NQN NSID: the host's block device of a namespace, once it is there.
@@ -228,29 +293,40 @@ host_disk() {
 }
 
 find_host_disk() {
-	local disk
+	local disk nsid nqn
 	for disk in /sys/block/nvme*; do
-		if [ -e "$disk/nsid" ] && [ "$(cat "$disk/nsid" 2>/dev/null)" = "$2" ] &&
-			[ "$(cat "$disk/device/subsysnqn" 2>/dev/null)" = "$1" ] && [ -b "/dev/${disk##*/}" ]; then
+		if [ -e "$disk/nsid" ] && read -r nsid <"$disk/nsid" && [ "$nsid" = "$2" ] &&
+			read -r nqn <"$disk/device/subsysnqn" && [ "$nqn" = "$1" ] && [ -b "/dev/${disk##*/}" ]; then
 			echo "/dev/${disk##*/}"
 			return
 		fi
-	done
+	done 2>/dev/null
 }
 
 # io_begin DISK…: fio reads and writes there until io_end, which fails if any of it failed. The disks hold rubbish afterwards.
 io_begin() {
 	local disks
 	disks=$(IFS=:; echo "$*")
-	fio --name=io --filename="$disks" --rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=8 --time_based --runtime=3600 \
-		--allow_mounted_write=1 >"$W/fio" 2>&1 3>&- &
+	(
+		cd "$W" && exec fio --name=io --filename="$disks" --rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=8 \
+			--time_based --runtime=3600 --exec_prerun="touch $W/io.running" >"$W/fio" 2>&1 3>&-
+	) &
 	IO_PID=$!
+	until [ -e "$W/io.running" ]; do
+		if ! kill -0 "$IO_PID"; then
+			cat "$W/fio" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+	rm "$W/io.running"
 }
 
 io_end() {
 	local ended=0
-	kill -INT "$IO_PID"
+	kill -TERM "$IO_PID"
 	wait "$IO_PID" || ended=$?
+	IO_PID=
 	# 128: it was interrupted, which is how it is meant to end.
 	if [ "$ended" -ne 128 ] || ! grep -q 'err= 0' "$W/fio" || ! grep -q 'write: IOPS' "$W/fio"; then
 		echo "fio ended with $ended:" >&2

@@ -75,7 +75,7 @@ assert_clean_log() {
 
 start_kernel() {
 	mkfifo "$T/kernel.ready"
-	nvmetfake "$@" "$T/kernel" >"$T/kernel.ready" 2>"$T/kernel.log" 3>&- &
+	setpriv --pdeathsig TERM nvmetfake "$@" "$T/kernel" >"$T/kernel.ready" 2>"$T/kernel.log" 3>&- &
 	KERNEL_PID=$!
 	read -r _ <"$T/kernel.ready"
 }

@@ -2,7 +2,8 @@
 /*
  * Calls of clients. Each has a number, and so has each that changes something; by these, or by what it is about, a fault is laid on it: it
  * fails, comes late, hangs, or its client is killed. A call that was taken is done even if its client has died meanwhile, as in a
- * kernel. With a seed, calls that arrive close to one another are done in an order drawn from it.
+ * kernel; what needs a lock that a hung one keeps waits behind it. With a seed, calls that arrive close to one another are done in an order
+ * drawn from it.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -48,6 +49,9 @@ struct call {
 	uint64_t due;
 	int code;			/* fails with it instead of being done */
 	bool kill_after;
+	struct locks locks;
+	size_t has;			/* of its locks: how many it has, or is the next in line for */
+	bool waits;			/* for a lock */
 };
 
 static struct {
@@ -80,6 +84,7 @@ void calls_init(struct fake *f, uint64_t seed, int log)
 
 static void call_done(struct call *call)
 {
+	locks_done(&call->locks);
 	free(call->path);
 	free(call->value);
 }
@@ -158,6 +163,29 @@ static void log_call(const struct call *call, int r)
 		r < 0 ? errno_name(-r) : "");
 }
 
+static bool stands_in_the_way(const struct call *call, const struct lock *wanted)
+{
+	for (size_t i = 0; i < call->has; i++)
+		if ((call->waits || call->locks.items[i].kept) && lock_excludes(&call->locks.items[i], wanted))
+			return true;
+	return false;
+}
+
+/* Who waits for a lock, going by the order in which they came. One that is neither late nor hung is done at once and is in nobody's way. */
+static void find_waiting(void)
+{
+	for (size_t i = 0; i < c.n_calls; i++) {
+		struct call *call = &c.calls[i];
+
+		call->waits = false;
+		for (call->has = 0; call->has < call->locks.n && !call->waits; call->has++)
+			for (size_t j = 0; j < i && !call->waits; j++)
+				call->waits = stands_in_the_way(&c.calls[j], &call->locks.items[call->has]);
+		if (call->state == CALL_READY && !call->waits)
+			call->has = 0;
+	}
+}
+
 static void finish(size_t i)
 {
 	struct call call = c.calls[i];
@@ -172,6 +200,7 @@ static void finish(size_t i)
 	else if (call.session)
 		session_answer(call.session, r, r < 0 ? NULL : b.s, b.len);
 	call_done(&call);
+	find_waiting();
 	control_check();
 }
 
@@ -190,7 +219,7 @@ static void fault_remove(size_t i)
 	memmove(&c.faults[i], &c.faults[i + 1], (--c.n_faults - i) * sizeof(*c.faults));
 }
 
-/* Each fault counts; of those whose turn it is, the first armed acts. */
+/* Each fault counts. Of those whose turn it is, the first armed acts, and the others keep their turn for the next call. */
 static struct fault fault_for(const struct call *call)
 {
 	struct fault found = { 0 };
@@ -198,9 +227,10 @@ static struct fault fault_for(const struct call *call)
 	for (size_t i = 0; i < c.n_faults;) {
 		struct fault *f = &c.faults[i];
 
-		if (applies(f, call) && (f->left == 0 || --f->left == 0)) {
-			if (!found.action)
-				found = *f;
+		if (applies(f, call) && f->left > 1) {
+			f->left--;
+		} else if (applies(f, call) && !found.action) {
+			found = *f;
 			if (!f->always) {
 				fault_remove(i);
 				continue;
@@ -325,7 +355,7 @@ void calls_list_faults(struct strbuf *ret)
 			strbuf_add(ret, "kill-after");
 			break;
 		}
-		strbuf_addf(ret, " nth=%lu of=%s", f->left ? f->left : 1, of[f->of]);
+		strbuf_addf(ret, " nth=%lu of=%s", f->left, of[f->of]);
 		if (f->verb)
 			strbuf_addf(ret, " verb=%c", f->verb);
 		strbuf_addf(ret, "%s%s%s\n", f->path ? " path=" : "", f->path ? f->path : "", f->always ? " always" : "");
@@ -337,8 +367,9 @@ void calls_list_faults(struct strbuf *ret)
 void calls_list_hung(struct strbuf *ret)
 {
 	for (size_t i = 0; i < c.n_calls; i++)
-		if (c.calls[i].state == CALL_HUNG)
-			strbuf_addf(ret, "%lu %c %s%s\n", c.calls[i].n, c.calls[i].verb, c.calls[i].path,
+		if (c.calls[i].state == CALL_HUNG || c.calls[i].waits)
+			strbuf_addf(ret, "%lu %c %s%s%s\n", c.calls[i].n, c.calls[i].verb, c.calls[i].path,
+				    c.calls[i].state == CALL_HUNG ? "" : " (waits for a lock)",
 				    c.calls[i].session ? "" : " (its client has left)");
 }
 
@@ -365,6 +396,7 @@ int calls_release(const char *which, int code)
 			c.calls[i].code = code;
 			found = true;
 		}
+	find_waiting();
 	return found || all ? 0 : -ENOENT;
 }
 
@@ -379,7 +411,7 @@ int calls_timeout(void)
 		const struct call *call = &c.calls[i];
 		int wait = call->due > now ? (int)(call->due - now) : 0;
 
-		if (call->state != CALL_HUNG && (best < 0 || wait < best))
+		if (call->state != CALL_HUNG && !call->waits && (best < 0 || wait < best))
 			best = wait;
 	}
 	return best;
@@ -387,7 +419,7 @@ int calls_timeout(void)
 
 static bool is_due(const struct call *call, uint64_t now)
 {
-	return call->state != CALL_HUNG && call->due <= now;
+	return call->state != CALL_HUNG && !call->waits && call->due <= now;
 }
 
 void calls_run(void)
@@ -466,8 +498,12 @@ void calls_take(struct session *s, pid_t pid, const char *packet, size_t len)
 	call.due = c.seed ? now_ms() + GATHER_MS : 0;
 	fault = fault_for(&call);
 	lay(&fault, &call);
+	/* Whatever fails before it is tried takes nothing. */
+	if (!call.code)
+		locks_of(call.verb, call.path, call.value, &call.locks);
 	c.calls = must(reallocarray(c.calls, c.n_calls + 1, sizeof(*c.calls)));
 	c.calls[c.n_calls++] = call;
+	find_waiting();
 	control_check();
 }
 

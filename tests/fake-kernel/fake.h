@@ -11,6 +11,7 @@
  *	machine.c	what else the machine has: devices, files, addresses, modules
  *	hosts.c		hosts that look at what is exported
  *	calls.c		calls of clients: their numbers, order, faults
+ *	locks.c		what waits behind a call that hangs
  *	control.c	what tests tell the fake kernel to do
  *	main.c		options, the loop; the client of control.c
  *
@@ -166,6 +167,25 @@ int hosts_command(struct fake *f, const char *subsystem, uint32_t nsid);
 void hosts_list(const struct fake *f, struct strbuf *ret);
 /* Ends controllers; a NULL is any. */
 void hosts_drop(struct fake *f, const struct node *port, const struct node *subsystem);
+
+/* ---- locks.c ---- */
+
+struct lock {
+	char kind;	/* 'd' a folder, 'i' an item whose attributes are at work, 'c' nvmet's configuration, 's' a subsystem */
+	char *name;
+	bool exclusive;
+	bool kept;	/* while the call hangs */
+};
+
+/* In the order in which they are taken. */
+struct locks {
+	struct lock items[6];
+	size_t n;
+};
+
+void locks_of(char verb, const char *path, const char *value, struct locks *ret);
+void locks_done(struct locks *l);
+bool lock_excludes(const struct lock *a, const struct lock *b);
 
 /* ---- calls.c ---- */
 

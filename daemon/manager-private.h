@@ -41,6 +41,13 @@ struct manager {
 	uint64_t next_job;
 	sd_event_source *wakeup;	/* deferred: hands out claims, ends stopping */
 
+#define SHOWN_MAX 8
+	struct shown {
+		char hash[17];
+		struct map *made;
+	} shown[SHOWN_MAX];		/* see shown.c; the next one goes to next_shown */
+	unsigned next_shown;
+
 	struct committer *committer;
 	struct connections *connections;
 	struct debts_watch *debts_watch;

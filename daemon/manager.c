@@ -610,6 +610,7 @@ struct manager *manager_free(struct manager *m)
 		txn_list_remove(m, t);
 		txn_free(t);
 	}
+	shown_done(m);
 	while (m->detached) {
 		struct txn *t = m->detached;
 

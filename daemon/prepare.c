@@ -10,11 +10,14 @@
 #include "base/text.h"
 #include "model/validate.h"
 
-static int generate_new(struct changes *c)
+static int generate_new(struct txn *t)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (c->items[i]->after && object_generate(c->items[i]->after) < 0)
+	for (size_t i = 0; i < t->changes.n; i++) {
+		const struct change *c = t->changes.items[i];
+
+		if (c->after && object_generate_again(c->after, c->path, txn_made(t)) < 0)
 			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -23,7 +26,7 @@ static int diff_to(struct txn *t, const struct tree *b)
 	int r = changes_diff(t->m->wanted, b, t->request.merge, &t->changes);
 
 	if (r >= 0)
-		r = generate_new(&t->changes);
+		r = generate_new(t);
 	return r < 0 ? cfg_errors_add(&t->errors, -r, NULL, NULL, NULL, "out of memory") : 0;
 }
 
@@ -34,6 +37,7 @@ static int make_changes(struct txn *t)
 
 	switch (t->request.act) {
 	case ACT_CHANGE:
+		t->request.edits.made = txn_made(t);
 		return edits_to_changes(m->wanted, &t->request.edits, &t->changes, &t->errors);
 	case ACT_APPLY:
 	case ACT_RESTORE:

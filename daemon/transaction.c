@@ -64,6 +64,7 @@ void txn_shed(struct txn *t)
 	files_done(t);
 	oplist_done(&t->file_ops);
 	t->edges = strv_free(t->edges);
+	t->made = made_free(t->made);
 	cfg_errors_done(&t->errors);
 	differences_done(&t->left);
 	t->warnings = strv_free(t->warnings);
@@ -323,6 +324,7 @@ static void on_in_use(void *userdata, struct cfg_error *query_err)
 	if (t->request.dry_run) {
 		txn_weigh_effects(t);
 		cfg_errors_done(&t->errors);
+		txn_shown(t);
 		txn_end(t, JOB_DONE, OUTCOME_DONE);
 		return;
 	}

@@ -44,6 +44,7 @@ struct txn {
 	struct work *file_work;
 	bool go_later;		/* in the manager's hands, see manager_go_later() */
 	char **edges;		/* whose use was asked for */
+	struct map *made;	/* of a dry run: random values that it made up */
 
 	struct cfg_errors errors;
 	struct differences left;
@@ -75,6 +76,13 @@ void txn_reset(struct txn *t);
 /* Changes, scope and target, and the claims that go with them (caller frees). Negative with at least one error in t->errors. */
 int txn_prepare(struct txn *t, char ***ret_claims);
 void txn_count_changes(struct txn *t);
+
+/* shown.c */
+/* Where the random values for the transaction come from, and go to: NULL if it does not matter. */
+struct map *txn_made(struct txn *t);
+/* A dry run has shown its plan. */
+void txn_shown(struct txn *t);
+void shown_done(struct manager *m);
 
 /* effects.c */
 /* Edges whose use has to be known before effects can be weighed. */

@@ -7,6 +7,7 @@
  * records and what signals are made from; applied backwards it undoes itself.
  */
 
+#include "base/map.h"
 #include "model/object.h"
 
 struct change {
@@ -64,6 +65,7 @@ struct edit {
 struct edits {
 	struct edit *items;
 	size_t n;
+	struct map *made;	/* as for object_generate_again(), or NULL; borrowed */
 };
 void edits_done(struct edits *e);
 #define _cleanup_edits_ _cleanup_(edits_done)
@@ -74,6 +76,10 @@ int edits_to_changes(struct tree *t, const struct edits *e, struct changes *ret,
 
 /* Fills what is generated and absent: serial, uuid, nguid, adrfam, trsvcid. Random from getrandom(2). */
 int object_generate(struct object *o);
+/* The same; what is random is taken from made, where the object at path has it there, and else put there: so the same can be made of the same
+ * request a second time. made may be NULL. */
+int object_generate_again(struct object *o, const char *path, struct map *made);
+struct map *made_free(struct map *made);
 int tree_generate(struct tree *t);
 /* What object_generate() makes of an attribute from the object's other values; *ret NULL when it is no such attribute or they do not
  * tell. Caller frees. */

@@ -28,6 +28,7 @@ void edits_done(struct edits *e)
 struct editor {
 	struct tree *t;
 	const struct edit *edit;
+	struct map *made;
 	struct cfg_errors *errs;
 	struct map *before;	/* path -> struct object copy, or the absent marker */
 	char **touched;		/* paths in order of first touch */
@@ -150,7 +151,7 @@ static int edit_attrs(struct editor *e, struct object *o, const char *path)
 	for (size_t i = 0; i < e->edit->n_attrs; i++)
 		if (edit_attr(e, o, path, &e->edit->attrs[i]) < 0)
 			r = -EINVAL;
-	return object_generate(o) < 0 ? oom(e) : r;
+	return object_generate_again(o, path, e->made) < 0 ? oom(e) : r;
 }
 
 /* ---- create, set ---- */
@@ -369,7 +370,7 @@ static void restore(struct editor *e)
 
 int edits_to_changes(struct tree *t, const struct edits *edits, struct changes *ret, struct cfg_errors *errs)
 {
-	struct editor e = { .t = t, .errs = errs, .before = map_new() };
+	struct editor e = { .t = t, .errs = errs, .before = map_new(), .made = edits->made };
 	int r = 0;
 
 	if (!e.before)

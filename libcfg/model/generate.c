@@ -119,7 +119,41 @@ static const struct maker *find_maker(const struct object *o, const struct attr_
 	return NULL;
 }
 
+static int make_random(const struct maker *m, const struct object *o, const char *path, struct map *made, char **ret)
+{
+	_cleanup_free_ char *key = strf("%s %s", path, m->attr), *copy = NULL;
+	const char *known = key ? map_get(made, key) : NULL;
+	int r;
+
+	if (known) {
+		*ret = strdup(known);
+		return *ret ? 0 : -ENOMEM;
+	}
+	r = m->make(o, ret);
+	if (r < 0)
+		return r;
+	copy = strdup(*ret);
+	if (!key || !copy || map_put(made, key, copy) < 0)
+		return -ENOMEM;
+	copy = NULL;
+	return 0;
+}
+
+struct map *made_free(struct map *made)
+{
+	struct map_iter it = { 0 };
+
+	while (made && map_next(made, &it))
+		free(it.value);
+	return map_free(made);
+}
+
 int object_generate(struct object *o)
+{
+	return object_generate_again(o, "", NULL);
+}
+
+int object_generate_again(struct object *o, const char *path, struct map *made)
 {
 	attr_foreach(row, o->kind) {
 		const struct maker *m = row->source == ATTR_GENERATED ? find_maker(o, row) : NULL;
@@ -128,7 +162,7 @@ int object_generate(struct object *o)
 
 		if (!m || object_get_row(o, row))
 			continue;
-		r = m->make(o, &value);
+		r = made && !m->follows ? make_random(m, o, path, made, &value) : m->make(o, &value);
 		if (r >= 0 && value)
 			r = object_set(o, row, value);
 		if (r < 0)

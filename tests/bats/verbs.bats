@@ -263,6 +263,22 @@ unchanged() {
 	ends 0 nvmetctl delete ports/1 --plan "$plan"
 }
 
+@test "--plan: identities that the shown plan made up are those that are then made, of a document, of edits and of an export" {
+	local verb plan uuid
+
+	for verb in "apply $samples/small.json" "create backends/x type=block device=/dev/vdc create $s1/namespaces/9 backend=x" \
+		"export /dev/vdd --nvme $n2 --any-host"; do
+		# shellcheck disable=SC2086
+		ends 0 nvmetctl $verb --dry-run
+		plan=$(awk '/^plan / { print $2 }' "$T/out")
+		uuid=$(sed -n 's/.*device_uuid = //p' "$T/out")
+		[ -n "$uuid" ]
+		# shellcheck disable=SC2086
+		ends 0 nvmetctl $verb --plan "$plan"
+		kernel dump | grep -q "device_uuid.*$uuid"
+	done
+}
+
 # ---- documents ----
 
 @test "apply: what is owned becomes what the document says; --merge only adds and changes" {

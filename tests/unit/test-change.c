@@ -680,6 +680,36 @@ static void test_identities(void **state)
 	assert_non_null(object_get(a, "nguid"));
 }
 
+static void test_identities_made_again(void **state)
+{
+	struct map *made = map_new();
+	char first[2][64];
+
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(tree_freep) struct tree *t = tree_new();
+		struct object *a, *s;
+
+		assert_int_equal(tree_add(t, "backends/a", &a), 0);
+		assert_int_equal(tree_add(t, "subsystems/" S1, &s), 0);
+		assert_int_equal(object_generate_again(a, "backends/a", made), 0);
+		assert_int_equal(object_generate_again(s, "subsystems/" S1, made), 0);
+		if (i) {
+			assert_string_equal(object_get(a, "uuid"), first[0]);
+			assert_string_equal(object_get(s, "serial"), first[1]);
+		}
+		strcpy(first[0], object_get(a, "uuid"));
+		strcpy(first[1], object_get(s, "serial"));
+		/* Another object has another one, and what is given is nobody's to change. */
+		assert_int_equal(object_set(a, attr_find(KIND_BACKEND, "uuid"), NULL), 0);
+		assert_int_equal(object_generate_again(a, "backends/b", made), 0);
+		assert_string_not_equal(object_get(a, "uuid"), first[0]);
+		set(t, "backends/a", "uuid", "01234567-89ab-4cde-8123-456789abcdef");
+		assert_int_equal(object_generate_again(a, "backends/a", made), 0);
+		assert_string_equal(object_get(a, "uuid"), "01234567-89ab-4cde-8123-456789abcdef");
+	}
+	made_free(made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -703,6 +733,7 @@ int main(void)
 		cmocka_unit_test(test_several_mistakes),
 		cmocka_unit_test(test_random_edits),
 		cmocka_unit_test(test_identities),
+		cmocka_unit_test(test_identities_made_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "daemon/manager-private.h"
+#include "kernel/element.h"
 
 struct debts_watch {
 	struct manager *m;
@@ -43,16 +44,24 @@ static void add_folders(struct strbuf *b, const struct tree *t, enum kind kind, 
 	}
 }
 
+/* Only folders that are there as long as the element is: what is not there counts as changed. */
 static void add_around(struct strbuf *b, const char *element)
 {
-	static const char *const below[] = { "", "/namespaces", "/allowed_hosts", "/subsystems", "/referrals", "/ana_groups" };
-	_cleanup_free_ char *path = path_to_kernel(element);
+	static const char *const below_subsystem[] = { "namespaces", "allowed_hosts", NULL };
+	static const char *const below_port[] = { "subsystems", "referrals", "ana_groups", NULL };
+	_cleanup_element_ struct element e = { 0 };
+	_cleanup_free_ char *path = element_parse(element, &e) < 0 ? NULL : path_to_kernel(e.object);
+	const char *const *below = e.kind == KIND_SUBSYSTEM ? below_subsystem : e.kind == KIND_PORT ? below_port : NULL;
 
 	if (!path)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(below); i++)
-		if (!i || strchr(path + strlen("nvmet/"), '/'))
-			strbuf_addf(b, "%s%s\n", path, below[i]);
+	if (e.edge) {
+		strbuf_addf(b, "%s/%s\n", path, e.edge->file);
+		return;
+	}
+	strbuf_addf(b, "%s\n", path);
+	for (; below && *below; below++)
+		strbuf_addf(b, "%s/%s\n", path, *below);
 }
 
 /* Who could stand in the way: what is below the object, and links to it from anywhere. */

@@ -72,6 +72,8 @@ int worker_probe(struct worker *w, const struct op *op, char **data, char **mess
 		return worker_say(message, EBUSY, "%s is %s", op->path, p.holder);
 	if (!p.size)
 		return worker_say(message, ENXIO, "%s is empty: its size is 0", op->path);
+	if (!p.logical_block_size)
+		return worker_say(message, EINVAL, "%s is on overlayfs, for which nvmet has no block size, so that no host could use it", op->path);
 	*data = strf("size %llu\nblock_size %u\ntype %c\nmajor %u\nminor %u\nholder %s\n", (unsigned long long)p.size,
 		     p.logical_block_size, p.type, p.major, p.minor, p.holder);
 	return *data ? 0 : -ENOMEM;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <libkmod.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <dirent.h>
 #include <mntent.h>
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <zlib.h>
 
 #include "base/text.h"
@@ -275,6 +277,7 @@ static int probe_block(int fd, const char *dev, unsigned flags, const struct sta
 static int kernel_probe(struct kfs *kfs, const char *dev, unsigned flags, struct kfs_probe *ret)
 {
 	_cleanup_close_ int fd = -1;
+	struct statfs fs;
 	struct stat st;
 
 	*ret = (struct kfs_probe){ 0 };
@@ -292,6 +295,9 @@ static int kernel_probe(struct kfs *kfs, const char *dev, unsigned flags, struct
 		return probe_block(fd, dev, flags, &st, ret);
 	ret->type = 'f';
 	ret->size = (uint64_t)st.st_size;
+	/* nvmet takes it from the inode, and one of overlayfs has none there, whatever stat(2) says. */
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC)
+		return 0;
 	ret->logical_block_size = st.st_blksize < 4096 ? (uint32_t)st.st_blksize : 4096;
 	return 0;
 }

@@ -43,7 +43,7 @@ struct kfs_list {
 /* What is known of a backing device or file before the kernel opens it as nvmet would. */
 struct kfs_probe {
 	uint64_t size;			/* bytes */
-	uint32_t logical_block_size;	/* bytes; of a file: min(st_blksize, 4096) */
+	uint32_t logical_block_size;	/* bytes; of a file: min(st_blksize, 4096), 0 if nvmet would find none */
 	uint32_t major, minor;		/* of a block device; 0:0 for a file */
 	char type;			/* 'b' block device, 'f' regular file */
 	char holder[128];		/* who has it open exclusively or mounted, or "" */

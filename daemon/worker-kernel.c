@@ -137,11 +137,11 @@ static bool is_secret_file(const char *name)
 	return row && attr_is_secret(row);
 }
 
-/* Not the attribute's own answer, but that nothing can be read just now. */
-static bool is_no_answer(int r)
+/* An attribute's own way of saying that it has no value to show. Anything else means that nothing is known of it, and what is not known
+ * must not be taken for unset. */
+static bool is_answer(int r)
 {
-	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EINTR || r == -EPIPE || r == -ECONNREFUSED ||
-	       r == -ECONNRESET;
+	return r == -EACCES || r == -EPERM || r == -EINVAL || r == -ENODATA || r == -EOPNOTSUPP || r == -ENOSYS;
 }
 
 static int scan_attr(struct scanner *s, const char *name)
@@ -150,7 +150,7 @@ static int scan_attr(struct scanner *s, const char *name)
 	size_t len;
 	int r = s->kfs->ops->read(s->kfs, s->path.s, &text, &len);
 
-	if (r == -ENOENT || is_no_answer(r))
+	if (r < 0 && !is_answer(r))
 		return r;
 	if (r < 0) {
 		scan_add(&s->out, 'x', relative(s), NULL);

@@ -5,7 +5,7 @@
  *	+PATH/*, -PATH/*		something below or of an object made, removed
  *	=PATH				attributes of an existing object changed
  *	-links:PATH, -hosts:PATH	a link of a port to the subsystem, a host of the subsystem removed
- *	-device:D, -address:A		a resource set free
+ *	-device:D, -address:A		a resource set free; -service:S and -everywhere:S some address, or all, of a service
  *	-served:PORT			all links of a port that is re-addressed removed
  */
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "kernel/nvmet-private.h"
+#include "model/address.h"
 
 struct planner {
 	const struct tree *target, *actual, *wanted;
@@ -165,6 +166,22 @@ static int write_fresh(struct step *s, const char *folder, const struct object *
 	return 0;
 }
 
+/* A listener on all addresses is in the way of each other one of its service, and they are in its way. */
+static bool listens_everywhere(const struct object *port)
+{
+	const char *traddr = object_get(port, "traddr");
+	struct ip_address ip;
+
+	return traddr && ip_parse(traddr, &ip) && ip_is_any(&ip);
+}
+
+static int service_key(int (*put)(struct step *s, const char *fmt, ...), struct step *s, const char *what, const struct object *port)
+{
+	const char *trtype = object_get(port, "trtype"), *trsvcid = object_get(port, "trsvcid");
+
+	return trtype && trsvcid ? put(s, "-%s:%s:%s", what, trtype, trsvcid) : 0;
+}
+
 /* Who has its address, or its device, must have let go of it. */
 static int after_resources(struct step *s, const struct object *target)
 {
@@ -173,6 +190,8 @@ static int after_resources(struct step *s, const struct object *target)
 
 	for (char **k = keys; r >= 0 && k && *k; k++)
 		r = step_after(s, "-%s", *k);
+	if (r >= 0 && target->kind == KIND_PORT)
+		r = service_key(step_after, s, listens_everywhere(target) ? "service" : "everywhere", target);
 	return r;
 }
 
@@ -183,6 +202,10 @@ static int give_resources(struct step *s, const struct object *o)
 
 	for (char **k = keys; r >= 0 && k && *k; k++)
 		r = step_gives(s, "-%s", *k);
+	if (r >= 0 && o->kind == KIND_PORT)
+		r = service_key(step_gives, s, "service", o);
+	if (r >= 0 && o->kind == KIND_PORT && listens_everywhere(o))
+		r = service_key(step_gives, s, "everywhere", o);
 	return r;
 }
 
@@ -478,7 +501,8 @@ static int remove_edge(struct planner *p, const char *element, const struct elem
 
 		s->effect = EFFECT_DISCONNECT;
 		r = step_affects(s, "%s", element);
-		if (r >= 0 && o)
+		/* As long as the port stays, its address is its own. */
+		if (r >= 0 && o && map_get(p->in_scope, e->object) && !tree_find(p->target, e->object))
 			r = give_resources(s, o);
 	}
 	if (r < 0)
@@ -648,7 +672,6 @@ static int change_live(struct planner *p, const char *path, const struct object 
 	const struct attr_row *later = target->kind == KIND_SUBSYSTEM && moves_up(target, actual) ?
 					       attr_find(KIND_SUBSYSTEM, "cntlid_min") : NULL;
 	_cleanup_free_ char *folder = path_to_kernel(path);
-	bool passthru = false;
 	struct step *s = NULL;
 	int r = folder ? 0 : -ENOMEM;
 

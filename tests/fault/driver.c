@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * driver FOLDER PROPERTY [SCENARIO]: what the daemon promises about bad luck, for every kernel call of every scenario. What is true is what
- * the fake kernel dumps, never what the daemon says.
+ * the fake kernel dumps, never what the daemon says. With FAULT_ALL in the environment it tries also what takes long: what is
+ * written below as a part of the whole is then all of it.
  */
 #include <errno.h>
 
 #include "base/map.h"
 #include "tests/fault/scenarios.h"
 #include "tests/fault/world.h"
+
+static bool all_of_it;
 
 static const char nothing[] = "{ \"version\": 1 }";
 
@@ -17,6 +20,7 @@ struct play {
 	char *from, *to;
 	char **before, **after;
 	unsigned long calls;	/* that change something, on the way from one to the other */
+	unsigned long all;	/* with those that read */
 };
 
 /* ---- comparing ---- */
@@ -184,7 +188,7 @@ static char *model_after(const char *edits)
 
 static void play_init(struct play *p, const struct scenario *s, const char *base)
 {
-	unsigned long n;
+	unsigned long n, all;
 
 	*p = (struct play){ .scenario = s };
 	at("%s", s->name);
@@ -198,8 +202,10 @@ static void play_init(struct play *p, const struct scenario *s, const char *base
 	p->to = s->edits ? model_after(s->edits) : strdup(s->from_nothing ? base : nothing);
 	go_back(p);
 	n = changes();
+	all = calls();
 	go(p->to);
 	p->calls = changes() - n;
+	p->all = calls() - all;
 	p->after = dump();
 	go_back(p);
 	if (strv_equal(p->before, p->after) || !p->calls)
@@ -243,12 +249,24 @@ static void failing_calls(const struct play *p)
 {
 	static const char *const errors[] = { "EIO", "EBUSY" };
 
-	for (size_t e = 0; e < ARRAY_SIZE(errors); e++)
+	for (size_t e = 0; e < (all_of_it ? ARRAY_SIZE(errors) : 1); e++)
 		for (unsigned long k = 1; k <= p->calls; k++) {
 			at("%s: call %lu fails with %s", p->scenario->name, k, errors[e]);
 			arm(errors[e], k, "");
 			expect_recovery(p, expect_truth(p, apply(p->to)));
 		}
+}
+
+/* What could not be read is not known, which is not the same as not there. There are many, so a part of them stands for all. */
+static void failing_reads(const struct play *p)
+{
+	unsigned long step = all_of_it ? 1 : p->all / 24 + 1;
+
+	for (unsigned long k = 1; k <= p->all; k += step) {
+		at("%s: call %lu of all fails", p->scenario->name, k);
+		free(control("fault EIO nth=%lu of=all", k));
+		expect_recovery(p, expect_truth(p, apply(p->to)));
+	}
 }
 
 /* From the k-th call on nothing works, so that there is no way back either. */
@@ -282,32 +300,47 @@ static unsigned long long generation(void)
 	return n;
 }
 
-/* What hangs is done, or fails, after the daemon has gone; which of it the daemon cannot know. */
+static void expect_idle_start(void)
+{
+	unsigned long n;
+
+	daemon_kill();
+	n = writes();
+	daemon_start();
+	if (writes() != n)
+		fail("a start with nothing to do writes");
+}
+
+/* The hanging call is done, or fails, after the daemon has gone; which of it the daemon cannot know. */
+static void dying_in_call(const struct play *p, unsigned long k, const char *ending)
+{
+	unsigned long long was = generation();
+	bool committed;
+
+	at("%s: the daemon is killed in call %lu%s", p->scenario->name, k, ending);
+	arm("hang", k, "");
+	apply_begin(p->to);
+	free(control("wait hung 1"));
+	daemon_kill();
+	free(control("release all%s", ending));
+	daemon_start();
+	committed = generation() != was;
+	expect_tree(committed ? p->after : p->before, p->scenario->file, committed ? "wanted" : "before");
+	expect_no_debts();
+	if (all_of_it || k % 4 == 1)
+		expect_idle_start();
+	expect_recovery(p, false);
+}
+
+/* Starts take time; of what has many calls, a part stands for all. */
 static void dying_daemon(const struct play *p)
 {
-	static const char *const endings[] = { "", " EINTR" };
+	unsigned long step = all_of_it || p->calls <= 10 ? 1 : p->calls / 10 + 1;
 
-	for (unsigned long k = 1; k <= p->calls; k++) {
-		unsigned long long was = generation();
-		unsigned long n;
-		bool committed;
-
-		at("%s: the daemon is killed in call %lu%s", p->scenario->name, k, endings[k % 2]);
-		arm("hang", k, "");
-		apply_begin(p->to);
-		free(control("wait hung 1"));
-		daemon_kill();
-		free(control("release all%s", endings[k % 2]));
-		daemon_start();
-		committed = generation() != was;
-		expect_tree(committed ? p->after : p->before, p->scenario->file, committed ? "wanted" : "before");
-		expect_no_debts();
-		daemon_kill();
-		n = writes();
-		daemon_start();
-		if (writes() != n)
-			fail("a start with nothing to do writes");
-		expect_recovery(p, false);
+	for (unsigned long k = 1; k <= p->calls; k += step) {
+		dying_in_call(p, k, k / step % 2 ? " EINTR" : "");
+		if (all_of_it)
+			dying_in_call(p, k, k / step % 2 ? "" : " EINTR");
 	}
 }
 
@@ -338,21 +371,32 @@ static char *hung_path(void)
 	return strdup(path);
 }
 
-static void expect_stuck_named(const char *path)
+static bool is_stuck(struct json_object *stuck, const char *path)
 {
-	struct json_object *s = status(), *stuck = NULL;
-	const char *call;
-
-	json_object_object_get_ex(s, "stuck", &stuck);
-	if (length_of(s, "stuck") != 1)
-		fail("one call should be stuck: %s", json_object_get_string(s));
-	call = text_of(json_object_array_get_idx(stuck, 0), "call");
-	if (!strstr(call, path))
-		fail("%s is stuck, not %s", path, call);
-	json_object_put(s);
+	for (size_t i = 0; i < json_object_array_length(stuck); i++)
+		if (strstr(text_of(json_object_array_get_idx(stuck, i), "call"), path))
+			return true;
+	return false;
 }
 
-/* Someone else's change goes on, by a worker that replaces the one that hangs. */
+/* Others may be stuck behind it. That it counts as stuck takes its time, which nothing announces. */
+static void await_stuck(const char *path)
+{
+	for (unsigned i = 0; i < 600; i++) {
+		struct json_object *s = status(), *stuck = NULL;
+		bool named;
+
+		json_object_object_get_ex(s, "stuck", &stuck);
+		named = is_stuck(stuck, path);
+		json_object_put(s);
+		if (named)
+			return;
+		usleep(100000);
+	}
+	fail("nobody says that %s is stuck", path);
+}
+
+/* Someone else's change goes on, by a worker that replaces the one that hangs; so where the kernel itself holds no lock that it needs. */
 static void expect_others_go_on(void)
 {
 	json_object_put(expect_outcome(change("create backends/bystander type=block device=/dev/vdz\n"
@@ -362,19 +406,20 @@ static void expect_others_go_on(void)
 					      "delete subsystems/nqn.2026-11.org.example:bystander\ndelete backends/bystander\n"), "done"));
 }
 
-static void hanging_call(const struct play *p, unsigned long k)
+static void hanging_call(const struct play *p, unsigned long k, const char *more, bool alone)
 {
 	_cleanup_free_ char *path = NULL;
 	unsigned long long job;
 	bool committed;
 
-	at("%s: call %lu hangs", p->scenario->name, k);
-	arm("hang", k, "");
+	at("%s: call %lu %s hangs", p->scenario->name, k, more);
+	arm("hang", k, more);
 	apply_begin(p->to);
 	free(control("wait hung 1"));
 	path = hung_path();
-	expect_others_go_on();
-	expect_stuck_named(path);
+	if (alone)
+		expect_others_go_on();
+	await_stuck(path);
 	job = running_job(&committed);
 	cancel(job);
 	/* After the commit it ends at once; before, nothing can be taken back until the kernel is done with it. */
@@ -413,12 +458,22 @@ static void stopping_in_call(const struct play *p, unsigned long k)
 	expect_recovery(p, false);
 }
 
+static bool removes_namespace(const struct play *p)
+{
+	for (char **l = p->before; *l; l++)
+		if (strncmp(*l, "d ", 2) == 0 && strstr(*l, "/namespaces/") && !strv_contains(p->after, *l))
+			return true;
+	return false;
+}
+
 /* Each takes as long as a call must hang to count as stuck. So the first, the last and the one in the middle stand for all. */
 static void hanging_calls(const struct play *p)
 {
-	hanging_call(p, 1);
-	hanging_call(p, p->calls);
+	hanging_call(p, 1, "", false);
+	hanging_call(p, p->calls, "", false);
 	stopping_in_call(p, (p->calls + 1) / 2);
+	if (removes_namespace(p))
+		hanging_call(p, 1, "verb=r path=nvmet/subsystems/*/namespaces/*", true);
 }
 
 static void expect_no_steps(const char *document)
@@ -469,6 +524,7 @@ static const struct {
 } properties[] = {
 	{ "failing-calls", failing_calls },
 	{ "failing-kernel", failing_kernel },
+	{ "failing-reads", failing_reads },
 	{ "dying-workers", dying_workers },
 	{ "dying-daemon", dying_daemon },
 	{ "hanging-calls", hanging_calls },
@@ -505,6 +561,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return 2;
+	all_of_it = getenv("FAULT_ALL");
 	for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
 		if (!streq(properties[i].name, argv[2]))
 			continue;

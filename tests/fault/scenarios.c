@@ -64,6 +64,8 @@ const struct scenario scenarios[] = {
 	{ "address", false, "set ports/1 trsvcid=4430\n" },
 	{ "transport", false, "set ports/3 trtype=tcp adrfam=ipv4 traddr=192.0.2.2 trsvcid=4420\n" },
 	{ "swapped addresses", false, "set ports/1 trsvcid=4421\nset ports/2 trsvcid=4420\n" },
+	{ "all addresses", false,
+	  "set ports/1 trsvcid=4425\ncreate ports/9 trtype=tcp traddr=0.0.0.0 trsvcid=4420 subsystems=" NQN("s2") "\n" },
 	{ "rename", false,
 	  "set ports/1 subsystems-=" NQN("s2") "\nset ports/3 subsystems-=" NQN("s2") "\n"
 	  "delete " S2 "/namespaces/1\ndelete " S2 "\n"

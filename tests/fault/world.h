@@ -27,6 +27,7 @@ char *control(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The kernel's tree and the files behind it, as sorted lines. */
 char **dump(void);
 unsigned long changes(void);	/* calls that changed something, or tried */
+unsigned long calls(void);	/* all, of reading as well */
 unsigned long writes(void);	/* those of them that are about the tree or files, not about modules */
 
 /* Methods of the manager. Caller frees or puts. */

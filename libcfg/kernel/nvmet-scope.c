@@ -291,17 +291,27 @@ static void claim_references(struct gather *g, const struct object *o)
 		}
 }
 
-static void claim_keys(struct gather *g, const struct object *o)
+/* What one has and the other has not. */
+static void claim_keys_besides(struct gather *g, char *const *keys, char *const *others)
 {
-	_cleanup_strv_ char **keys = NULL;
+	for (; keys && *keys; keys++)
+		if (!strv_contains(others, *keys))
+			claim(g, true, "", *keys);
+}
 
-	if (!o)
-		return;
-	if (object_keys(o, &keys) < 0)
+/* What the object goes on holding, nobody else can have: only what it takes or gives up has to be waited for. */
+static void claim_keys(struct gather *g, const struct change *c)
+{
+	_cleanup_strv_ char **before = NULL, **after = NULL;
+
+	if ((c->before && object_keys(c->before, &before) < 0) || (c->after && object_keys(c->after, &after) < 0))
 		g->r = -ENOMEM;
-	for (char **k = keys; k && *k; k++)
-		claim(g, true, "", *k);
-	claim_references(g, o);
+	claim_keys_besides(g, before, after);
+	claim_keys_besides(g, after, before);
+	if (c->before)
+		claim_references(g, c->before);
+	if (c->after)
+		claim_references(g, c->after);
 }
 
 static void claim_element(struct gather *g, const char *text, const struct map *changes, const struct scope *s)
@@ -338,8 +348,7 @@ int nvmet_claims(const struct tree *after, const struct changes *c, const struct
 		g.r = -ENOMEM;
 	for (size_t i = 0; g.r >= 0 && i < c->n; i++) {
 		g.r = map_put(by_path, c->items[i]->path, c->items[i]);
-		claim_keys(&g, c->items[i]->before);
-		claim_keys(&g, c->items[i]->after);
+		claim_keys(&g, c->items[i]);
 	}
 	for (char **e = s->elements; g.r >= 0 && e && *e; e++)
 		claim_element(&g, *e, by_path, s);

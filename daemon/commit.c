@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is committed, in order: journal lines, one write at a time. Commits that come while one is being written go together into
- * the next, and share its fsync. The model changes here and nowhere else, when the line is durable. Folding the journal
+ * the next, and share its fsync. Two of them may be about the same object, as when two subsystems are put on one port: each was
+ * made from the object as it was then, and is fitted to what it is now just before it is written. The model changes here and nowhere else, when the line is durable. Folding the journal
  * into the snapshot keeps new commits waiting, so that none falls between the two files.
  */
 #include <errno.h>
@@ -13,8 +14,11 @@
 
 struct commit {
 	struct commit *next;
+	struct commit *applied_before;	/* while the line is made up */
 	uint64_t generation;
-	const struct changes *changes;
+	enum act act;
+	struct changes *changes;
+	struct cfg_error err;
 	char *line;
 	size_t len;
 	commit_done_fn done;
@@ -93,6 +97,7 @@ static struct commit *commit_free(struct commit *k)
 {
 	struct commit *next = k->next;
 
+	cfg_error_done(&k->err);
 	free(k->line);
 	free(k);
 	return next;
@@ -122,14 +127,22 @@ struct committer *committer_free(struct committer *c)
 	return NULL;
 }
 
-int committer_commit(struct committer *c, enum act act, const struct changes *changes, commit_done_fn done, void *userdata)
+static int make_line(struct commit *k)
+{
+	free(steal_ptr(k->line));
+	return store_journal_line(k->generation, time(NULL), act_to_str(k->act), k->changes, &k->line, &k->len);
+}
+
+int committer_commit(struct committer *c, enum act act, struct changes *changes, commit_done_fn done, void *userdata)
 {
 	struct commit *k = calloc(1, sizeof(*k));
 
 	if (!k)
 		return -ENOMEM;
-	*k = (struct commit){ .changes = changes, .done = done, .userdata = userdata, .generation = c->assigned + 1 };
-	if (store_journal_line(k->generation, time(NULL), act_to_str(act), changes, &k->line, &k->len) < 0) {
+	*k = (struct commit){
+		.act = act, .changes = changes, .done = done, .userdata = userdata, .generation = c->assigned + 1,
+	};
+	if (make_line(k) < 0) {
 		commit_free(k);
 		return -ENOMEM;
 	}
@@ -220,6 +233,42 @@ static void on_commits_written(void *userdata, const struct work_result *result)
 		}
 	}
 	committer_next(c);
+}
+
+static int fit(struct manager *m, struct commit *k)
+{
+	int r = changes_rebase(k->changes, m->wanted);
+
+	if (r > 0)
+		r = make_line(k);
+	if (r < 0)
+		return cfg_error_set(&k->err, -r, "the change does not fit what others have made of it meanwhile: %s", strerror(-r));
+	return changes_apply(m->wanted, k->changes, &k->err);
+}
+
+/* Fits each to the model as those before it will have made it. What cannot be is taken out of the queue and returned: claims make that
+ * all but impossible. */
+static struct commit *fit_commits(struct committer *c)
+{
+	struct commit **at = &c->first, *unfit = NULL, *applied = NULL;
+
+	while (*at) {
+		struct commit *k = *at;
+
+		if (fit(c->m, k) < 0) {
+			*at = k->next;
+			k->next = unfit;
+			unfit = k;
+			continue;
+		}
+		k->applied_before = applied;
+		applied = k;
+		at = &k->next;
+	}
+	c->last = at;
+	for (; applied; applied = applied->applied_before)
+		changes_revert(c->m->wanted, applied->changes);
+	return unfit;
 }
 
 static int write_commits(struct committer *c)
@@ -426,13 +475,16 @@ static bool time_to_fold(const struct committer *c)
 
 static int start_commits(struct committer *c)
 {
-	int r = write_commits(c);
+	struct commit *unfit = fit_commits(c);
+	int r = c->first ? write_commits(c) : -ESTALE;
 
-	if (r < 0) {
+	if (r < 0 && c->first) {
 		c->written = steal_ptr(c->first);
 		c->last = &c->first;
 		fail_commits(c, -r, strerror(-r));
 	}
+	for (; unfit; unfit = commit_free(unfit))
+		unfit->done(unfit->userdata, unfit->generation, &unfit->err);
 	return r;
 }
 

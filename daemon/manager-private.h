@@ -86,8 +86,8 @@ typedef void (*commit_done_fn)(void *userdata, uint64_t generation, const struct
 int committer_new(struct manager *m, struct committer **ret);
 struct committer *committer_free(struct committer *c);
 /* Makes the changes durable as the next generation; commits that meet share one write. On success the model has been changed and the
- * observer told before done is called. changes are borrowed until then. */
-int committer_commit(struct committer *c, enum act act, const struct changes *changes, commit_done_fn done, void *userdata);
+ * observer told before done is called. changes are borrowed until then, and fitted to what others have committed to the same objects before. */
+int committer_commit(struct committer *c, enum act act, struct changes *changes, commit_done_fn done, void *userdata);
 /* Folds the journal into the snapshot; done may be NULL. */
 int committer_fold(struct committer *c, void (*done)(void *userdata), void *userdata);
 /* Keeps the present model as a generation with a label. */

@@ -181,6 +181,72 @@ int changes_diff(const struct tree *a, const struct tree *b, bool merge, struct 
 	return r;
 }
 
+/* ---- rebasing ---- */
+
+static int rebase_text(struct object *o, const struct attr_row *row, const struct change *c)
+{
+	const char *before = object_get_row(c->before, row), *after = object_get_row(c->after, row);
+
+	if (streq_ptr(before, after))
+		return 0;
+	return streq_ptr(object_get_row(o, row), before) ? object_set(o, row, after) : -ESTALE;
+}
+
+static int rebase_list(struct object *o, const struct attr_row *row, const struct change *c)
+{
+	char *const *before = object_get_list(c->before, row), *const *after = object_get_list(c->after, row);
+	_cleanup_strv_ char **list = strv_copy(object_get_list(o, row));
+
+	if (object_get_list(o, row) && !list)
+		return -ENOMEM;
+	for (char *const *name = before; name && *name; name++)
+		if (!strv_contains(after, *name) && list)
+			strv_remove(list, *name);
+	for (char *const *name = after; name && *name; name++)
+		if (!strv_contains(before, *name) && !strv_contains(list, *name) && strv_append(&list, *name) < 0)
+			return -ENOMEM;
+	return object_set_list(o, row, list);
+}
+
+static int rebase_one(struct change *c, const struct object *now)
+{
+	_cleanup_(object_freep) struct object *before = object_copy_shallow(now), *after = object_copy_shallow(now);
+	int r = before && after ? 0 : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	attr_foreach(row, now->kind) {
+		r = attr_is_list(row) ? rebase_list(after, row, c) : rebase_text(after, row, c);
+		if (r < 0)
+			return r;
+	}
+	object_free(c->before);
+	object_free(c->after);
+	c->before = steal_ptr(before);
+	c->after = steal_ptr(after);
+	return 1;
+}
+
+int changes_rebase(struct changes *c, const struct tree *t)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct change *item = c->items[i];
+		const struct object *now = tree_find(t, item->path);
+		int r;
+
+		/* What is made or removed nobody else can have changed: changes_apply() makes sure. */
+		if (!item->before || !item->after || !now || object_values_equal(now, item->before))
+			continue;
+		r = rebase_one(item, now);
+		if (r < 0)
+			return r;
+		result = 1;
+	}
+	return result;
+}
+
 /* ---- applying ---- */
 
 static int check_before(const struct tree *t, const struct changes *c, struct cfg_error *err)

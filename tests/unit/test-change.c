@@ -331,6 +331,61 @@ static void test_conflict_with_what_was_made(void **state)
 	assert_stale(t, &c, "ports/1/referrals/s");
 }
 
+static const char *list_text(const struct tree *t, const char *path, const char *attr, char **keep)
+{
+	const struct object *o = tree_find(t, path);
+
+	free(*keep);
+	*keep = strv_join(object_get_list(o, attr_find(o->kind, attr)), ",");
+	return *keep;
+}
+
+static void set_list(struct tree *t, const char *path, const char *attr, char *const *names)
+{
+	struct object *o = tree_find(t, path);
+
+	assert_int_equal(object_set_list(o, attr_find(o->kind, attr), names), 0);
+}
+
+#define HOSTS(...) ((char *const *)(const char *const[]){ __VA_ARGS__, NULL })
+
+/* Two writers of one object, in different attributes and members of lists: what comes second does to the object as it has become what it
+ * was going to do to the object as it was. */
+static void test_rebase(void **state)
+{
+	_cleanup_(tree_freep) struct tree *t = tree_from_text("{ \"version\": 1, \"subsystems\": { \"" S1 "\": { } } }"), *other;
+	_cleanup_changes_ struct changes c = { 0 };
+	_cleanup_free_ char *list = NULL;
+	static const char path[] = "subsystems/" S1;
+
+	set_list(t, path, "allowed_hosts", HOSTS("nqn.a", "nqn.b"));
+	other = tree_copy(t);
+	set_list(other, path, "allowed_hosts", HOSTS("nqn.b", "nqn.c"));
+	set(other, path, "cntlid_max", "100");
+	assert_int_equal(changes_diff(t, other, false, &c), 0);
+	assert_int_equal(changes_rebase(&c, t), 0);
+	set_list(t, path, "allowed_hosts", HOSTS("nqn.a", "nqn.b", "nqn.d"));
+	set(t, path, "cntlid_min", "7");
+	assert_stale(t, &c, path);
+	assert_int_equal(changes_rebase(&c, t), 1);
+	assert_int_equal(changes_apply(t, &c, NULL), 0);
+	assert_string_equal(list_text(t, path, "allowed_hosts", &list), "nqn.b,nqn.c,nqn.d");
+	assert_string_equal(object_get(tree_find(t, path), "cntlid_max"), "100");
+	assert_string_equal(object_get(tree_find(t, path), "cntlid_min"), "7");
+	/* It can be taken back, to what the first had made of it. */
+	assert_int_equal(changes_revert(t, &c), 0);
+	assert_string_equal(list_text(t, path, "allowed_hosts", &list), "nqn.a,nqn.b,nqn.d");
+	assert_null(object_get(tree_find(t, path), "cntlid_max"));
+	/* Both may have added or taken away the same name; two values for one attribute are a conflict. */
+	set_list(t, path, "allowed_hosts", HOSTS("nqn.b", "nqn.c"));
+	assert_int_equal(changes_rebase(&c, t), 1);
+	assert_int_equal(changes_apply(t, &c, NULL), 0);
+	assert_string_equal(list_text(t, path, "allowed_hosts", &list), "nqn.b,nqn.c");
+	assert_int_equal(changes_revert(t, &c), 0);
+	set(t, path, "cntlid_max", "200");
+	assert_int_equal(changes_rebase(&c, t), -ESTALE);
+}
+
 /* ---- the journal ---- */
 
 static void test_journal_form(void **state)
@@ -722,6 +777,7 @@ int main(void)
 		cmocka_unit_test(test_any_two_trees_merged),
 		cmocka_unit_test(test_conflicts),
 		cmocka_unit_test(test_conflict_with_what_was_made),
+		cmocka_unit_test(test_rebase),
 		cmocka_unit_test(test_journal_form),
 		cmocka_unit_test(test_bad_journals),
 		cmocka_unit_test(test_edits),

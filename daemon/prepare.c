@@ -125,6 +125,17 @@ static int make_scope(struct txn *t)
 	}
 }
 
+static void check_untouched(struct txn *t, const char *path)
+{
+	uint64_t last = (uint64_t)(uintptr_t)map_get(t->m->touched, path);
+
+	if (!last)
+		last = t->m->first_generation;
+	if (last > t->request.generation)
+		cfg_errors_add(&t->errors, ESTALE, path, NULL, NULL, "has changed since generation %llu (in %llu)",
+			       (unsigned long long)t->request.generation, (unsigned long long)last);
+}
+
 /* A document or change that names the generation it was made from: is what it touches still as it was then? */
 static int check_generation(struct txn *t)
 {
@@ -136,18 +147,25 @@ static int check_generation(struct txn *t)
 		return cfg_errors_add(&t->errors, ESTALE, NULL, NULL, NULL,
 				      "was made from generation %llu, but this machine is at %llu",
 				      (unsigned long long)t->request.generation, (unsigned long long)m->generation);
-	for (size_t i = 0; i < t->changes.n; i++) {
-		const char *path = t->changes.items[i]->path;
-		uint64_t last = (uint64_t)(uintptr_t)map_get(m->touched, path);
-
-		if (!last)
-			last = m->first_generation;
-		if (last > t->request.generation)
-			cfg_errors_add(&t->errors, ESTALE, path, NULL, NULL,
-				       "has changed since generation %llu (in %llu)",
-				       (unsigned long long)t->request.generation, (unsigned long long)last);
-	}
+	for (size_t i = 0; i < t->changes.n; i++)
+		check_untouched(t, t->changes.items[i]->path);
 	return t->errors.n ? -ESTALE : 0;
+}
+
+/* What an edit stumbles over may be what others have made of the object since the generation that it names: then it is that which is told. */
+static void blame_others(struct txn *t)
+{
+	struct cfg_errors own = t->errors;
+
+	if (!t->request.generation || t->request.generation >= t->m->generation)
+		return;
+	t->errors = (struct cfg_errors){ 0 };
+	for (size_t i = 0; i < t->request.edits.n; i++)
+		check_untouched(t, t->request.edits.items[i].path);
+	if (t->errors.n)
+		cfg_errors_done(&own);
+	else
+		t->errors = own;
 }
 
 /* What needs the tree as it will be: validity, scope, claims, the kernel's terms. */
@@ -178,7 +196,9 @@ int txn_prepare(struct txn *t, char ***ret_claims)
 
 	txn_reset(t);
 	r = make_changes(t);
-	if (r >= 0)
+	if (r < 0)
+		blame_others(t);
+	else
 		r = check_generation(t);
 	if (r >= 0)
 		r = look_ahead(t, ret_claims);

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Several at once: writers of one object wait for each other and none is lost, those of different ones do not, and readers never do.
+# Calls of the kernel that hang make the order certain.
+
+load lib
+
+n1=nqn.2026-11.org.example:s1
+n2=nqn.2026-11.org.example:s2
+s1=subsystems/$n1
+s2=subsystems/$n2
+
+setup() { start_all; }
+
+teardown() {
+	kernel release all || true
+	stop_all
+}
+
+# behind NAME COMMAND…: begins it; ended NAME STATUS waits for its end.
+declare -gA pids
+
+behind() {
+	local name=$1
+
+	shift
+	"$@" >"$T/$name.out" 2>"$T/$name.err" 3>&- </dev/null &
+	pids[$name]=$!
+}
+
+ended() {
+	local status=0
+
+	wait "${pids[$1]}" || status=$?
+	[ "$status" = "$2" ] || { echo "$1: status $status"; cat "$T/$1.out" "$T/$1.err"; return 1; }
+}
+
+# What runs, a line each: its state and what it waits for.
+states() {
+	nvmetctl jobs --json | python3 -c '
+import json, sys
+for job in json.load(sys.stdin):
+    if not job.get("outcome"):
+        print(job["state"], job.get("waits_for", ""))'
+}
+
+@test "two writers of one subsystem: the second waits, says for what, and neither is lost" {
+	nvmetctl create $s1
+	kernel fault hang verb=w "path=nvmet/$s1/attr_cntlid_max"
+	behind first nvmetctl set $s1 cntlid_max=100
+	kernel wait hung 1
+	# Without waiting for its end there is an answer once the daemon has it.
+	nvmetctl set $s1 cntlid_min=5 --no-wait
+	states >"$T/states"
+	diff -u - "$T/states" <<-END
+		running$(printf ' ')
+		waiting job 3 ($s1)
+	END
+	behind third nvmetctl set $s1 qid_max=7 --disrupt
+	kernel release all
+	ended first 0
+	ended third 0
+	kernel dump >"$T/dump"
+	grep -qx "f nvmet/$s1/attr_cntlid_max = 100" "$T/dump"
+	grep -qx "f nvmet/$s1/attr_cntlid_min = 5" "$T/dump"
+	grep -qx "f nvmet/$s1/attr_qid_max = 7" "$T/dump"
+}
+
+@test "many writers of one list at once: none is lost" {
+	local i
+
+	nvmetctl create $s1
+	for i in 1 2 3 4 5 6 7 8; do
+		behind "$i" nvmetctl create hosts/nqn.2026-11.org.example:h$i set $s1 allowed_hosts+=nqn.2026-11.org.example:h$i
+	done
+	for i in 1 2 3 4 5 6 7 8; do
+		ended "$i" 0
+	done
+	[ "$(kernel dump | grep -c "^l nvmet/$s1/allowed_hosts/")" = 8 ]
+	[ "$(nvmetctl show $s1 --json | grep -c '"nqn.2026-11.org.example:h')" = 8 ]
+	# And so it is in the journal.
+	nvmetctl save "$T/before.json"
+	kill_nvmetd
+	start_nvmetd
+	nvmetctl save "$T/after.json"
+	cmp "$T/before.json" "$T/after.json"
+}
+
+@test "what names the generation it was made from gets a conflict, though it had to wait to find out" {
+	nvmetctl create $s1 cntlid_max=50
+	kernel fault hang verb=w "path=nvmet/$s1/attr_cntlid_max"
+	behind first nvmetctl set $s1 cntlid_max=100
+	kernel wait hung 1
+	behind second nvmetctl set $s1 cntlid_max=200 --generation 1
+	behind third nvmetctl set $s1 cntlid_min=5 --generation 1
+	kernel release all
+	ended first 0
+	ended second 7
+	ended third 7
+	diff -u - "$T/second.err" <<<"nvmetctl: $s1: has changed since generation 1 (in 2)"
+	kernel dump | grep -qx "f nvmet/$s1/attr_cntlid_max = 100"
+}
+
+@test "a read never waits for a change" {
+	local verb
+
+	nvmetctl create $s1
+	kernel fault hang verb=w "path=nvmet/$s1/attr_cntlid_max"
+	behind first nvmetctl set $s1 cntlid_max=100
+	kernel wait hung 1
+	for verb in show "show $s1" "show --json" status "status --verify" jobs history capabilities "save -" \
+		"set $s2/namespaces/1 enable=1 --dry-run"; do
+		# shellcheck disable=SC2086
+		timeout 60 nvmetctl $verb >"$T/out" 2>&1 || [ $? = 1 ]
+		[ -s "$T/out" ]
+	done
+	# It is still as it was.
+	! nvmetctl show $s1 | grep -q "cntlid_max *100"
+	[ "$(states)" = "running " ]
+	kernel release all
+	ended first 0
+}
+
+@test "a change of one subsystem never waits for one of another, nor export into a port for a removal from it" {
+	nvmetctl export /dev/vdb --nvme $n1 --port tcp:192.0.2.1 --any-host
+	nvmetctl create $s2 allow_any_host=true
+	kernel fault hang verb=r "path=nvmet/$s1/namespaces/1"
+	behind first nvmetctl delete $s1 --recursive
+	kernel wait hung 1
+	timeout 60 nvmetctl set $s2 cntlid_max=9
+	timeout 60 nvmetctl export /dev/vdc --nvme $n2 --port tcp:192.0.2.1 --any-host
+	kernel dump | grep -qx "l nvmet/ports/1/subsystems/$n2 -> nvmet/subsystems/$n2"
+	kernel dump | grep -qx "d nvmet/subsystems/$n1/namespaces/1"
+	[ "$(states)" = "removing " ]
+	kernel release all
+	ended first 0
+	! kernel dump | grep -q "$n1"
+}
+
+@test "two exports into one new port: one makes it, the other one uses it" {
+	# A machine on which nothing was ever configured has no generation yet that could be named.
+	nvmetctl create hosts/nqn.2026-11.org.example:h
+	behind first nvmetctl export /dev/vdb --nvme $n1 --port tcp:192.0.2.1 --any-host
+	behind second nvmetctl export /dev/vdc --nvme $n2 --port tcp:192.0.2.1 --any-host
+	# Who came second may have looked at a state that has changed since: it is told so, and the same line again is enough.
+	ended first 0 || ended first 7
+	ended second 0 || ended second 7
+	nvmetctl export /dev/vdb --nvme $n1 --port tcp:192.0.2.1 --any-host
+	nvmetctl export /dev/vdc --nvme $n2 --port tcp:192.0.2.1 --any-host
+	[ "$(kernel dump | grep -c "^l nvmet/ports/1/subsystems/")" = 2 ]
+	! kernel dump | grep -q "^d nvmet/ports/2$"
+}

@@ -338,7 +338,7 @@ unchanged() {
 
 @test "a document that names its generation is refused when what it touches has changed since" {
 	nvmetctl create $s1 cntlid_max=100 create $s2
-	nvmetctl save "$T/a.json"
+	nvmetctl show --json >"$T/a.json"
 	nvmetctl set $s1 cntlid_max=200
 	sed 's/"cntlid_max": 100/"cntlid_max": 300/' "$T/a.json" >"$T/b.json"
 	unchanged ends 7 nvmetctl apply "$T/b.json"

@@ -249,10 +249,10 @@ unchanged() {
 @test "--dry-run: shows the plan and changes nothing; --plan then does just that" {
 	local verb plan
 
-	nvmetctl export /dev/vdb --nvme $n1 --port tcp:192.0.2.1 --host $host
+	nvmetctl export /dev/vdd --nvme $n2 --port tcp:192.0.2.1 --host $host
 	nvmetctl save "$T/saved.json"
-	for verb in "create ports/2 trtype=loop" "set $s1 cntlid_max=7" "delete ports/1 --recursive" "export /dev/vdc --nvme $n2" \
-		"unexport /dev/vdb" clear "rollback 1" "apply $samples/small.json" "restore $samples/small.json" reconcile adopt; do
+	for verb in "create ports/2 trtype=loop" "set $s2 cntlid_max=7" "delete ports/1 --recursive" "export /dev/vdc --nvme $n1" \
+		"unexport /dev/vdd" clear "rollback 1" "apply $samples/small.json" "restore $samples/small.json" reconcile adopt; do
 		# shellcheck disable=SC2086
 		unchanged ends 0 nvmetctl $verb --dry-run
 		[[ "$(tail -n 1 "$T/out")" == *"dry run, nothing was done." || "$(cat "$T/out")" == "Nothing to change; generation 1." ]]
@@ -261,6 +261,10 @@ unchanged() {
 	plan=$(awk '/^plan / { print $2 }' "$T/out")
 	unchanged ends 7 nvmetctl delete ports/1 --plan 0123456789abcdef
 	ends 0 nvmetctl delete ports/1 --plan "$plan"
+	# Also where names are made up for what is new.
+	unchanged ends 0 nvmetctl diff "$samples/small.json" --merge
+	plan=$(awk '/^plan / { print $2 }' "$T/out")
+	ends 0 nvmetctl apply "$samples/small.json" --merge --plan "$plan"
 }
 
 @test "--plan: identities that the shown plan made up are those that are then made, of a document, of edits and of an export" {

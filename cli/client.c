@@ -118,6 +118,17 @@ static bool is_absent(const sd_bus_error *e)
 	return false;
 }
 
+/* Nobody has answered, and nobody will. */
+static void complain_lost(const struct cli *c, bool is_change)
+{
+	if (c->remote)
+		complain("%s: the connection by ssh ended before nvmetd answered%s", c->remote,
+			 is_change ? "; if it was asked, it does what it was asked, see nvmetctl jobs" : "");
+	else
+		complain("nvmetd ended before it answered%s",
+			 is_change ? "; what it had begun it completes or takes back at its next start, see nvmetctl status then" : "");
+}
+
 static int complain_bus(const struct cli *c, const struct call *call, const sd_bus_error *e)
 {
 	const char *message = e->message ? e->message : e->name;
@@ -126,8 +137,7 @@ static int complain_bus(const struct cli *c, const struct call *call, const sd_b
 	if (is_absent(e))
 		complain("nvmetd does not run; start it with systemctl start nvmetd (%s)", message);
 	else if (sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(e, SD_BUS_ERROR_DISCONNECTED))
-		complain("nvmetd ended before it answered%s", is_change ? "; what it had begun it completes or takes back at its "
-			 "next start, see nvmetctl status then" : "");
+		complain_lost(c, is_change);
 	else if (bus_error_exit_status(e->name) == STATUS_REFUSED && strstr(e->name, "AccessDenied"))
 		complain("%s: permission denied: %s", c->verb->name, strncmp(message, call->method, strlen(call->method)) == 0 ?
 			 "only root may do this" : message);

@@ -438,6 +438,40 @@ unchanged() {
 	complains
 }
 
+# ---- another machine ----
+
+# An ssh that stays here: what sd-bus has it start there is a bridge to the bus.
+stub_ssh() {
+	command -v systemd-stdio-bridge >/dev/null || skip "there is no systemd-stdio-bridge"
+	mkdir "$T/bin"
+	cat >"$T/bin/ssh" <<-'END'
+		#!/bin/sh
+		case $* in
+		*"root@target systemd-stdio-bridge"*) exec systemd-stdio-bridge -p "$DBUS_SYSTEM_BUS_ADDRESS" ;;
+		*) exit 255 ;;
+		esac
+	END
+	chmod +x "$T/bin/ssh"
+	PATH=$T/bin:$PATH
+}
+
+@test "-H: the daemon of another machine is asked by ssh, with documents of this one" {
+	stub_ssh
+	ends 0 nvmetctl -H root@target apply "$samples/small.json"
+	complains
+	diff -u <(nvmetctl show) <(nvmetctl -H root@target show)
+	diff -u <(nvmetctl save -) <(nvmetctl -H root@target save -)
+	ends 0 nvmetctl -H root@target export /dev/vdc --nvme $n2 --port tcp:0.0.0.0:4421 --any-host
+	# Nobody connects to 0.0.0.0.
+	reports "4 created, 0 changed, 0 removed; generation 2." "nvme connect -t tcp -a target -s 4421 -n $n2"
+	cd "$samples/bad"
+	ends 3 nvmetctl -H root@target apply dangling.json
+	diff -u <(sed 's/^/nvmetctl: /' dangling.err) "$T/err"
+	ends 2 nvmetctl -H root@target export vdc --nvme $n2
+	ends 6 nvmetctl -H elsewhere show
+	complains "elsewhere: the connection by ssh ended before nvmetd answered"
+}
+
 # ---- terminals ----
 
 # terminal COMMAND…: runs it on a terminal of 80 columns, prints what that was shown.

@@ -419,6 +419,7 @@ static int store_passthru_enable(struct fake *f, struct node *attr, const char *
 {
 	struct node *subsystem = node_item(attr);
 	const char *path = node_text(subsystem, "passthru/device_path");
+	_cleanup_free_ char *version = nvmet_initial(f, KIND_SUBSYSTEM, NULL, attr_find(KIND_SUBSYSTEM, "version"));
 	size_t count;
 	bool value;
 	int r = kernel_bool(f, page, &value);
@@ -427,13 +428,14 @@ static int store_passthru_enable(struct fake *f, struct node *attr, const char *
 		return r;
 	if (!value) {
 		/* Also when it was not enabled. */
-		_cleanup_free_ char *version = nvmet_initial(f, KIND_SUBSYSTEM, NULL, attr_find(KIND_SUBSYSTEM, "version"));
-
 		node_set(node_attr(subsystem, "attr_version"), version);
 		node_set(attr, "0");
 		return 0;
 	}
 	enabled_namespace(subsystem, 0, NULL, &count);
+	/* Since 7 also those that are not enabled are in the way. */
+	if (f->major >= 7)
+		count = node_child(subsystem, "namespaces")->first != NULL;
 	if (streq(path, "(null)") || streq(attr->value, "1") || count)
 		return -EINVAL;
 	r = machine_open_controller(f, path);
@@ -441,7 +443,8 @@ static int store_passthru_enable(struct fake *f, struct node *attr, const char *
 		r = -EINVAL;
 	if (r < 0)
 		return r;
-	node_set(node_attr(subsystem, "attr_version"), "1.4");
+	/* Its controllers are another such target's, and have that one's version. */
+	node_set(node_attr(subsystem, "attr_version"), version);
 	node_set(attr, "1");
 	return 0;
 }

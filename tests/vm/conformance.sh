@@ -42,7 +42,7 @@ truncate -s 1M $dir/direct/file $dir/ram/file
 status=0
 # shellcheck disable=SC2086
 "$top/build/release/tests/conformance/conformance" --set DISK="$disk" --set DISK_TWO="$disk_two" --set READ_ONLY="$read_only" \
-	--set MOUNTED="$mounted" --set CHAR=/dev/null --set MISSING=$dir/direct/missing --set FILE=$dir/direct/file \
+	--set MOUNTED="$mounted" --set CONTROLLER=/dev/nvme0 --set CHAR=/dev/null --set MISSING=$dir/direct/missing --set FILE=$dir/direct/file \
 	--set NEW_FILE=$dir/direct/new --set NO_DIRECT=$dir/ram/file --set FOLDER=$dir --set ADDRESS=192.0.2.1 \
 	--host ./real-host configfs nvmet.calls $expected || status=$?
 

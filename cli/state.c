@@ -2,6 +2,7 @@
 /* status, jobs, history, capabilities: what the daemon knows of itself and of the kernel. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <time.h>
 
 struct column {
@@ -185,6 +186,17 @@ static const char *yes_or_no(struct json_object *o)
 	return !o ? "unknown" : json_object_get_boolean(o) ? "yes" : "no";
 }
 
+static int add_feature(struct table *t, struct json_object *o)
+{
+	_cleanup_strbuf_ struct strbuf attributes = { 0 };
+	const char *cells[] = { member_string(o, "feature"), yes_or_no(member(o, "available")), member_string(o, "needs"), NULL };
+
+	foreach_item(a, member(o, "attributes"))
+		strbuf_addf(&attributes, "%s%s", attributes.len ? ", " : "", json_object_get_string(a));
+	cells[3] = attributes.s;
+	return table_add(t, NULL, cells) ? 0 : -ENOMEM;
+}
+
 static int print_features(struct json_object *features)
 {
 	static const char *const titles[] = { "FEATURE", "AVAILABLE", "NEEDS", "ATTRIBUTES" };
@@ -192,16 +204,9 @@ static int print_features(struct json_object *features)
 
 	if (!t)
 		return out_of_memory();
-	foreach_item(o, features) {
-		_cleanup_strbuf_ struct strbuf attributes = { 0 };
-		const char *cells[] = { member_string(o, "feature"), yes_or_no(member(o, "available")), member_string(o, "needs"), NULL };
-
-		foreach_item(a, member(o, "attributes"))
-			strbuf_addf(&attributes, "%s%s", attributes.len ? ", " : "", json_object_get_string(a));
-		cells[3] = attributes.s;
-		if (!table_add(t, NULL, cells))
+	foreach_item(o, features)
+		if (add_feature(t, o) < 0)
 			return out_of_memory();
-	}
 	return table_print(t, true);
 }
 

@@ -239,7 +239,7 @@ static void find_holder(dev_t dev, char *ret, size_t size)
 
 	while (dir && (e = readdir(dir)))
 		if (*e->d_name != '.') {
-			snprintf(ret, size, "held by /dev/%s", e->d_name);
+			snprintf(ret, size, "held by /dev/%.100s", e->d_name);
 			break;
 		}
 	if (dir)
@@ -415,14 +415,16 @@ static int kernel_release(struct kfs *kfs, char **ret)
 /* A kernel tells how it was built by /proc/config.gz; most distributions have a file instead. zlib reads both kinds. */
 static gzFile open_config(void)
 {
-	static const char *const places[] = { "/boot/config-%s", "/lib/modules/%s/config", "/usr/lib/modules/%s/config" };
+	static const struct { const char *before, *behind; } places[] = {
+		{ "/boot/config-", "" }, { "/lib/modules/", "/config" }, { "/usr/lib/modules/", "/config" },
+	};
 	gzFile f = gzopen("/proc/config.gz", "re");
 	struct utsname u;
 
 	for (size_t i = 0; !f && i < ARRAY_SIZE(places) && uname(&u) == 0; i++) {
 		char path[PATH_MAX];
 
-		snprintf(path, sizeof(path), places[i], u.release);
+		snprintf(path, sizeof(path), "%s%s%s", places[i].before, u.release, places[i].behind);
 		f = gzopen(path, "re");
 	}
 	return f;

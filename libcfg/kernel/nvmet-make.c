@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps that make objects and links: what can fail by itself is tried before anybody sees it. */
+#include <errno.h>
+
+#include "base/text.h"
+#include "kernel/nvmet-planner.h"
+
+/* What an object has right after mkdir. */
+static const char *fresh_value(enum kind kind, const struct attr_row *row)
+{
+	if (streq(row->name, "enable"))
+		return "0";
+	if (kind == KIND_ANA_GROUP)
+		return "inaccessible";
+	return row->dflt;
+}
+
+static bool is_enable(const struct attr_row *row)
+{
+	return streq(row->name, "enable") || streq(row->name, "passthru_enable");
+}
+
+/* All that a new object needs, in the table's order, which is one that the kernel takes; enable comes last by itself. */
+static int write_fresh(struct step *s, const char *folder, const struct object *target)
+{
+	attr_foreach(row, target->kind) {
+		const char *v = object_get_row(target, row);
+
+		if (!v || !row->file || row->flags & ATTR_TRIGGER || streq_ptr(v, fresh_value(target->kind, row)))
+			continue;
+		/* Adding tsas to a port sets treq by itself, so treq is written whenever tsas was. */
+		if (nvmet_write_row(s, folder, row, v, is_enable(row) ? OP_CHECK_BACK : 0) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- objects ---- */
+
+struct step *nvmet_make_step(struct planner *p, enum phase phase, const char *path, const char *summary)
+{
+	struct step *s = plan_step(p->plan, phase, path, summary);
+	_cleanup_free_ char *parent = path_parent(path);
+
+	if (!s || !parent)
+		return NULL;
+	if (step_gives(s, "+%s", path) < 0 || step_after(s, "-%s", path) < 0)
+		return NULL;
+	if (*parent && (step_gives(s, "+%s/*", parent) < 0 || step_after(s, "+%s", parent) < 0))
+		return NULL;
+	return s;
+}
+
+const char *nvmet_transport_module(const char *trtype)
+{
+	static const struct { const char *trtype, *module; } modules[] = {
+		{ "tcp", "nvmet-tcp" }, { "rdma", "nvmet-rdma" }, { "fc", "nvmet-fc" }, { "loop", "nvme-loop" },
+		{ "pci", "nvmet-pci-epf" },
+	};
+
+	for (size_t i = 0; trtype && i < ARRAY_SIZE(modules); i++)
+		if (streq(trtype, modules[i].trtype))
+			return modules[i].module;
+	return NULL;
+}
+
+int nvmet_load_transport(struct step *s, const struct object *port)
+{
+	const char *module = nvmet_transport_module(object_get(port, "trtype"));
+
+	return module ? step_op(s, OP_LOAD_MODULE, 0, module, NULL, "trtype") : 0;
+}
+
+static const struct object *backend_of(struct planner *p, const char *path)
+{
+	const struct change *c = nvmet_change_of(p, path);
+	const struct object *ns = c && c->after ? c->after : tree_find(p->wanted, path);
+	const char *name = ns ? object_get(ns, "backend") : NULL;
+	_cleanup_free_ char *backend = name ? strf("backends/%s", name) : NULL;
+	const struct change *b = backend ? nvmet_change_of(p, backend) : NULL;
+
+	if (b)
+		return b->after;
+	return backend ? tree_find(p->wanted, backend) : NULL;
+}
+
+static int set_device_queue(struct step *s, const char *device)
+{
+	s->queue = strdup(device);
+	return s->queue ? 0 : -ENOMEM;
+}
+
+/* Whether the file is there already: were a worker to die while it makes it, nobody could tell any more. */
+static int look_step(struct planner *p, const char *path, const char *file)
+{
+	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "look for its file");
+	int r = s ? step_gives(s, "looked:%s", path) : -ENOMEM;
+
+	if (r >= 0)
+		r = step_op(s, OP_PROBE, OP_MAY_BE_ABSENT | OP_WANT_FILE, file, NULL, "device_path");
+	return r < 0 ? r : set_device_queue(s, file);
+}
+
+/* The file is made, and whatever it is is opened as the kernel will open it, before anything waits for it under the kernel's locks. */
+int nvmet_probe_step(struct planner *p, const char *path, const struct object *ns)
+{
+	const char *device = object_get(ns, "device_path");
+	const struct object *b = backend_of(p, path);
+	bool file = b ? streq_ptr(object_get(b, "type"), "file") : strncmp(device, "/dev/", 5) != 0;
+	bool direct = file && !nvmet_is_on(ns, "buffered_io");
+	bool create = b && file && nvmet_is_on(b, "create");
+	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
+	int r = s ? step_gives(s, "probed:%s", path) : -ENOMEM;
+
+	if (r >= 0 && create)
+		r = look_step(p, path, device);
+	if (r >= 0)
+		r = step_after(s, "looked:%s", path);
+	if (r >= 0 && create)
+		r = oplist_add(&s->ops, OP_CREATE_FILE, 0, device, object_get(b, "size"), path, "size");
+	if (r >= 0)
+		r = oplist_add(&s->ops, OP_PROBE, OP_EXCLUSIVE | (direct ? OP_DIRECT : 0) | (file ? OP_WANT_FILE : OP_WANT_BLOCK),
+			       device, NULL, path, "device_path");
+	return r < 0 ? r : set_device_queue(s, device);
+}
+
+static int make_namespace(struct planner *p, const char *path, const struct object *target)
+{
+	const char *nqn = target->parent->name;
+	_cleanup_free_ char *folder = path_to_kernel(path), *subsystem = strf("subsystems/%s", nqn);
+	bool live;
+	struct step *s;
+	int r;
+
+	if (!folder || !subsystem)
+		return -ENOMEM;
+	live = nvmet_is_linked(p, nqn) && !map_get(p->anew, subsystem);
+	s = nvmet_make_step(p, live ? PHASE_SWITCH : PHASE_BUILD, path, "make");
+	r = s ? nvmet_set_queue(s) : -ENOMEM;
+	if (r >= 0 && object_get(target, "device_path"))
+		r = nvmet_probe_step(p, path, target);
+	if (r >= 0)
+		r = step_after(s, "probed:%s", path);
+	if (r >= 0 && object_get(target, "device_path"))
+		r = step_after(s, "-device:%s", object_get(target, "device_path"));
+	if (r >= 0)
+		r = step_after(s, "=%s", subsystem);
+	if (r >= 0)
+		r = step_op(s, OP_MKDIR, 0, folder, NULL, NULL);
+	return r < 0 ? r : write_fresh(s, folder, target);
+}
+
+static int make_plain(struct planner *p, const char *path, const struct object *target, enum token token)
+{
+	_cleanup_free_ char *folder = path_to_kernel(path);
+	struct step *s = folder ? nvmet_make_step(p, PHASE_BUILD, path, "make") : NULL;
+	int r = s ? step_op(s, OP_MKDIR, 0, folder, NULL, NULL) : -ENOMEM;
+
+	if (s)
+		s->token = token;
+	if (r >= 0 && target->kind == KIND_PORT)
+		r = nvmet_load_transport(s, target);
+	/* What it passes through may be another one's yet. */
+	if (r >= 0 && target->kind == KIND_SUBSYSTEM)
+		r = nvmet_after_resources(s, target);
+	return r < 0 ? r : write_fresh(s, folder, target);
+}
+
+int nvmet_make_object(struct planner *p, const char *path, const struct object *target)
+{
+	switch (target->kind) {
+	case KIND_NAMESPACE:
+		return make_namespace(p, path, target);
+	case KIND_PORT:
+		return make_plain(p, path, target, TOKEN_PORTS);
+	case KIND_SUBSYSTEM:
+		return make_plain(p, path, target, nvmet_is_on(target, "allow_any_host") ? TOKEN_HOSTS : TOKEN_NONE);
+	default:
+		return make_plain(p, path, target, TOKEN_NONE);
+	}
+}
+
+/* ---- links ---- */
+
+int nvmet_make_edge(struct planner *p, const char *element, const struct element *e)
+{
+	bool port = e->kind == KIND_PORT;
+	_cleanup_free_ char *path = path_to_kernel(element), *far = path_to_kernel(e->far);
+	bool live = !port && nvmet_is_linked(p, strchr(e->object, '/') + 1) && !map_get(p->anew, e->object);
+	struct step *s = plan_step(p->plan, port || live ? PHASE_SWITCH : PHASE_BUILD, element, port ? "serve" : "allow");
+	int r = s && path && far ? 0 : -ENOMEM;
+
+	if (r >= 0)
+		r = step_gives(s, "+%s", element);
+	if (r >= 0)
+		r = step_after(s, "-%s", element);
+	if (r >= 0)
+		r = step_after(s, "+%s", e->object);
+	if (r >= 0)
+		r = step_after(s, "=%s", e->object);
+	if (r >= 0)
+		r = step_after(s, "+%s", e->far);
+	if (r >= 0 && port)
+		r = step_after(s, "+%s/*", e->far);
+	if (r >= 0 && port)
+		r = step_after(s, "+%s/*", e->object);
+	if (r >= 0 && !port)
+		r = step_gives(s, "+%s/*", e->object);
+	if (r >= 0 && port) {
+		const struct object *o = tree_find(p->target, e->object);
+
+		if (o)
+			r = nvmet_after_resources(s, o);
+	}
+	if (s)
+		s->token = port ? TOKEN_NONE : TOKEN_HOSTS;
+	return r < 0 ? r : step_op(s, OP_LINK, 0, path, far, e->edge->name);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the steps of the planner are made of: who is affected, what is written, what is held and set free. */
+#include <errno.h>
+
+#include "base/text.h"
+#include "kernel/nvmet-planner.h"
+#include "model/address.h"
+
+const struct change *nvmet_change_of(const struct planner *p, const char *path)
+{
+	return map_get(p->by_path, path);
+}
+
+bool nvmet_is_on(const struct object *o, const char *attr)
+{
+	return o && streq_ptr(object_get(o, attr), "1");
+}
+
+/* ---- links between ports and subsystems ---- */
+
+/* Ports that serve the subsystem now: as read where the link was read, else as wanted before. */
+int nvmet_linked_edges(struct planner *p, const char *nqn, char ***ret)
+{
+	struct users u = tree_users(p->wanted, KIND_SUBSYSTEM, nqn);
+	struct users read = tree_users(p->actual, KIND_SUBSYSTEM, nqn);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < read.n; i++) {
+		_cleanup_free_ char *edge = strf("ports/%s/subsystems/%s", read.items[i]->name, nqn);
+
+		r = edge ? strv_append(ret, edge) : -ENOMEM;
+	}
+	for (size_t i = 0; r >= 0 && i < u.n; i++) {
+		_cleanup_free_ char *edge = strf("ports/%s/subsystems/%s", u.items[i]->name, nqn);
+
+		if (!edge)
+			r = -ENOMEM;
+		else if (!map_get(p->in_scope, edge) && !strv_contains(*ret, edge))
+			r = strv_append(ret, edge);
+	}
+	return r;
+}
+
+const char *nvmet_nqn_of(const struct object *o)
+{
+	return o->kind == KIND_SUBSYSTEM ? o->name : o->parent->name;
+}
+
+bool nvmet_is_linked(struct planner *p, const char *nqn)
+{
+	_cleanup_strv_ char **edges = NULL;
+
+	return nvmet_linked_edges(p, nqn, &edges) < 0 || edges;
+}
+
+int nvmet_affect_subsystem(struct planner *p, struct step *s, const char *nqn)
+{
+	_cleanup_strv_ char **edges = NULL;
+	int r = nvmet_linked_edges(p, nqn, &edges);
+
+	for (char **e = edges; r >= 0 && e && *e; e++)
+		r = step_affects(s, "%s", *e);
+	return r;
+}
+
+int nvmet_affect_port(struct planner *p, struct step *s, const char *port)
+{
+	const struct object *o = tree_find(p->actual, port);
+	char *const *list = o ? object_get_list(o, attr_find(KIND_PORT, "subsystems")) : NULL;
+	const struct object *w = tree_find(p->wanted, port);
+	int r = 0;
+
+	if (!list && w)
+		list = object_get_list(w, attr_find(KIND_PORT, "subsystems"));
+	for (; r >= 0 && list && *list; list++)
+		r = step_affects(s, "%s/subsystems/%s", port, *list);
+	return r;
+}
+
+void nvmet_worsen(struct step *s, enum effect e)
+{
+	if (e > s->effect)
+		s->effect = e;
+}
+
+/* ---- writing attributes ---- */
+
+int nvmet_write_row(struct step *s, const char *folder, const struct attr_row *row, const char *value, unsigned flags)
+{
+	_cleanup_free_ char *path = strf("%s/%s", folder, row->file), *text = NULL;
+
+	if (!path)
+		return -ENOMEM;
+	if (attr_is_secret(row))
+		return step_op(s, OP_WRITE_SECRET, 0, path, value ? value : "", row->name);
+	if (attr_to_kernel(row, value ? value : "", &text) < 0)
+		return -ENOMEM;
+	return step_op(s, OP_WRITE, flags | (row->flags & ATTR_NO_NEWLINE ? 0 : OP_NEWLINE), path, text, row->name);
+}
+
+/* ---- resources ---- */
+
+/* A listener on all addresses is in the way of each other one of its service, and they are in its way. */
+static bool listens_everywhere(const struct object *port)
+{
+	const char *traddr = object_get(port, "traddr");
+	struct ip_address ip;
+
+	return traddr && ip_parse(traddr, &ip) && ip_is_any(&ip);
+}
+
+static int service_key(int (*put)(struct step *s, const char *fmt, ...), struct step *s, const char *what, const struct object *port)
+{
+	const char *trtype = object_get(port, "trtype"), *trsvcid = object_get(port, "trsvcid");
+
+	return trtype && trsvcid ? put(s, "-%s:%s:%s", what, trtype, trsvcid) : 0;
+}
+
+/* Who has its address, or its device, must have let go of it. */
+int nvmet_after_resources(struct step *s, const struct object *target)
+{
+	_cleanup_strv_ char **keys = NULL;
+	int r = object_keys(target, &keys);
+
+	for (char **k = keys; r >= 0 && k && *k; k++)
+		r = step_after(s, "-%s", *k);
+	if (r >= 0 && target->kind == KIND_PORT)
+		r = service_key(step_after, s, listens_everywhere(target) ? "service" : "everywhere", target);
+	return r;
+}
+
+int nvmet_give_resources(struct step *s, const struct object *o)
+{
+	_cleanup_strv_ char **keys = NULL;
+	int r = object_keys(o, &keys);
+
+	for (char **k = keys; r >= 0 && k && *k; k++)
+		r = step_gives(s, "-%s", *k);
+	if (r >= 0 && o->kind == KIND_PORT)
+		r = service_key(step_gives, s, "service", o);
+	if (r >= 0 && o->kind == KIND_PORT && listens_everywhere(o))
+		r = service_key(step_gives, s, "everywhere", o);
+	return r;
+}
+
+int nvmet_set_queue(struct step *s)
+{
+	s->queue = strf("nvmet/%s", s->object);
+	if (s->queue)
+		*strrchr(s->queue, '/') = 0;
+	return s->queue ? 0 : -ENOMEM;
+}

@@ -97,10 +97,10 @@ identity() {	# DISK: by what a host knows it again
 }
 
 content() {	# DISK
-	dd if="$1" iflag=direct bs=1M count=16 status=none | sha256sum
+	dd if="$1" iflag=direct bs=1M count=8 status=none | sha256sum
 }
 
-write_and_verify=(fio --name=demo --direct=1 --ioengine=libaio --iodepth=4 --bs=64k --size=16M --rw=randwrite
+write_and_verify=(fio --name=demo --direct=1 --ioengine=libaio --iodepth=4 --bs=64k --size=8M --rw=randwrite
 	--verify=crc32c --verify_fatal=1 --do_verify=1)
 
 completed() {	# DISK: how many reads and writes
@@ -137,6 +137,7 @@ connect() {	# PORT NQN
 
 set_up() {
 	[ "$(id -u)" = 0 ] || die "it takes root"
+	nvmetctl capabilities --json >/dev/null || die "nvmetd does not answer; start it"
 	[ "$(nvmetctl show --json | jq '[.[] | objects | length] | add // 0')" = 0 ] ||
 		die "nvmetd exports something here, and the demo ends with a clear; run it where nothing is lost"
 	modprobe -a nvmet-tcp nvme-tcp
@@ -149,6 +150,7 @@ set_up() {
 	if [ -n "${NVMETCTL_DEMO_DISK:-}" ]; then
 		ln -s "$NVMETCTL_DEMO_DISK" "$place/disk"
 	else
+		modprobe loop
 		truncate -s 64M "$place/disk.raw"
 		ln -s "$(losetup --find --show "$place/disk.raw")" "$place/disk"
 	fi
@@ -191,10 +193,10 @@ use_them() {
 	image=$(disk_of $archive 7)
 	run "nvme list | cut -c-22,45-65,107-"
 	ok "the host has two new disks" ended 0 "$disk" "$image"
-	ok "fio writes 16 MiB to $disk, reads them back and verifies each block" "${write_and_verify[@]}" --filename="$disk"
-	ok "the disk behind it holds them, byte for byte" cmp -n $((16 << 20)) "$disk" $place/disk
+	ok "fio writes 8 MiB to $disk, reads them back and verifies each block" "${write_and_verify[@]}" --filename="$disk"
+	ok "the disk behind it holds them, byte for byte" cmp -n $((8 << 20)) "$disk" $place/disk
 	ok "fio does the same with $image" "${write_and_verify[@]}" --filename="$image"
-	ok "the file behind it holds them, byte for byte" cmp -n $((16 << 20)) "$image" $place/image
+	ok "the file behind it holds them, byte for byte" cmp -n $((8 << 20)) "$image" $place/image
 }
 
 fail_to_change() {
@@ -234,7 +236,7 @@ save_and_restore() {
 	disk=$(disk_of $database 1)
 	image=$(disk_of $archive 7)
 	ok "the host knows its disks again, by uuid and nguid" test "$identity" = "$(identity "$disk"; identity "$image")"
-	ok "the data is still there, 16 MiB on each" test "$content" = "$(content "$disk"; content "$image")"
+	ok "the data is still there, 8 MiB on each" test "$content" = "$(content "$disk"; content "$image")"
 }
 
 set_up

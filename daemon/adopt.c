@@ -70,14 +70,9 @@ static int set_by_name(struct object *o, const char *attr, const char *value)
 	return row && value ? object_set(o, row, value) : 0;
 }
 
-static bool all_zero(const char *nguid)
-{
-	return !nguid || strspn(nguid, "0-") == strlen(nguid);
-}
-
 static int adopt_backend(struct adopt *a, const struct object *ns, char **ret_name)
 {
-	const char *device = object_get(ns, "device_path");
+	const char *device = object_get(ns, "device_path"), *nguid = object_get(ns, "device_nguid");
 	bool block = device && strncmp(device, "/dev/", 5) == 0;
 	_cleanup_free_ char *name = NULL;
 	struct object *o;
@@ -99,8 +94,9 @@ static int adopt_backend(struct adopt *a, const struct object *ns, char **ret_na
 		r = set_by_name(o, block ? "device" : "path", device);
 	if (r >= 0)
 		r = set_by_name(o, "uuid", object_get(ns, "device_uuid"));
-	if (r >= 0 && !all_zero(object_get(ns, "device_nguid")))
-		r = set_by_name(o, "nguid", object_get(ns, "device_nguid"));
+	/* None is none: one that was made now would make another disk of it. */
+	if (r >= 0)
+		r = set_by_name(o, "nguid", nguid ? nguid : "00000000-0000-0000-0000-000000000000");
 	if (r >= 0 && streq_ptr(object_get(ns, "buffered_io"), "1"))
 		r = set_by_name(o, "buffered_io", "1");
 	if (r >= 0)

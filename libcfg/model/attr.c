@@ -347,8 +347,6 @@ static int parse_nguid(const struct attr_row *row, const char *text, char **ret,
 	digits[n] = 0;
 	if (n != 32)
 		return refuse(row, text, err);
-	if (strspn(digits, "0") == 32)
-		return cfg_error_set_at(err, EINVAL, NULL, row->name, "must not be all zeros");
 	*ret = group_digits(digits);
 	return *ret ? 0 : cfg_error_oom(err);
 }

@@ -74,6 +74,9 @@ size_t keys_of_row(const struct object *o, const struct attr_row *row, struct ke
 	}
 	for (const struct keyed *d = keyed; d < keyed + ARRAY_SIZE(keyed); d++)
 		if (d->kind == o->kind && streq(d->attr, row->name)) {
+			/* All zeros is no NGUID, and nothing that only one could have. */
+			if (row->type == ATTR_NGUID && strspn(value, "0-") == strlen(value))
+				return 0;
 			snprintf(k[0].text, sizeof(k[0].text), "%s:%s", d->what, value);
 			return 1;
 		}

@@ -48,7 +48,8 @@ const struct attr_row rows_backend[] = {
 	{ "uuid", ATTR_UUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
 	  .doc = "Identity of the disk: namespaces on it show this UUID." },
 	{ "nguid", ATTR_NGUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
-	  .doc = "Identity of the disk as namespace globally unique identifier; made from the uuid when left out." },
+	  .doc = "Identity of the disk as namespace globally unique identifier; made from the uuid when left out, none if all "
+		 "zeros." },
 	END
 };
 
@@ -125,6 +126,7 @@ const struct attr_row rows_namespace[] = {
 	{ "device_uuid", ATTR_UUID, .file = "device_uuid", .codec = &codec_lower, .source = ATTR_DERIVED,
 	  .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY, .doc = "The backend's uuid." },
 	{ "device_nguid", ATTR_NGUID, .file = "device_nguid", .codec = &codec_nguid, .source = ATTR_DERIVED,
+	  .dflt = "00000000-0000-0000-0000-000000000000",
 	  .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY, .doc = "The backend's nguid." },
 	{ "ana_grpid", ATTR_INT, .min = 1, .max = 127, .file = "ana_grpid", .source = ATTR_CONSTANT, .dflt = "1",
 	  .effect = EFFECT_VANISH,

@@ -67,9 +67,9 @@ lacks() {	# TEXT…: none of them is in $output
 
 # until_equal TEXT COMMAND…, until_more_than NUMBER COMMAND…: waits for what happens by itself and soon, and is not announced.
 until_equal() {
-	local expected=$1 i found
+	local expected=$1 end=$((SECONDS + 60)) found
 	shift
-	for ((i = 0; i < 600; i++)); do
+	while [ $SECONDS -lt $end ]; do
 		found=$("$@") || :
 		[ "$found" != "$expected" ] || return 0
 		sleep 0.1
@@ -79,9 +79,9 @@ until_equal() {
 }
 
 until_more_than() {
-	local least=$1 i found
+	local least=$1 end=$((SECONDS + 60)) found
 	shift
-	for ((i = 0; i < 600; i++)); do
+	while [ $SECONDS -lt $end ]; do
 		found=$("$@") || :
 		[ "${found:-0}" -le "$least" ] || return 0
 		sleep 0.1

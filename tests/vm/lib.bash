@@ -258,7 +258,7 @@ since_mark() {
 }
 
 connections_undisturbed() {
-	if since_mark | grep -E 'nvme nvme[0-9]+: .*([Rr]econnect|error recovery|timeout|I/O .*error|[Rr]emov|failed)|keep-alive|I/O error|creating nvm controller' >&2; then
+	if since_mark | grep -E '[Rr]econnect|error recovery|nvme nvme[0-9]+: .*timeout|Removing ctrl|failed to connect|keep-alive|I/O error|creating nvm controller' >&2; then
 		return 1
 	fi
 }

@@ -301,7 +301,9 @@ static int change_disabled(struct planner *p, const char *path, const struct obj
 			break;
 		if (row == enable || !nvmet_differs(p, path, target, actual, row))
 			continue;
-		nvmet_worsen(s, row->effect);
+		/* Whether another ANA group is noticed, the ports say. */
+		if (!streq(row->name, "ana_grpid"))
+			nvmet_worsen(s, row->effect);
 		r = nvmet_write_row(s, folder, row, object_get_row(target, row), 0);
 	}
 	if (r >= 0 && on && (off || !was_on))

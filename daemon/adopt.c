@@ -33,8 +33,14 @@ static int copy_settable(struct object *to, const struct object *from)
 	attr_foreach(row, from->kind) {
 		const char *value = object_get_row(from, row);
 
-		if (attr_is_list(row) || attr_is_secret(row) || !attr_is_settable(row) || !value)
+		if (attr_is_list(row) || !attr_is_settable(row) || !value)
 			continue;
+		if (attr_is_secret(row)) {
+			r = secrets_refer(to, row);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		if ((row->source == ATTR_CONSTANT && streq_ptr(row->dflt, value)) || row->flags & ATTR_SETTLES)
 			continue;
 		r = object_set(to, row, value);
@@ -196,5 +202,30 @@ int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, st
 		r = adopt_links(&a, root->children[i]);
 	if (r >= 0)
 		r = changes_diff(m->wanted, to, false, ret);
+	return r;
+}
+
+static int keep_secret(struct plan *p, const struct change *c, const struct attr_row *row)
+{
+	_cleanup_free_ char *folder = path_to_kernel(c->path), *file = folder ? strf("%s/%s", folder, row->file) : NULL;
+	const char *reference = object_get_row(c->after, row);
+	struct step *s = file ? plan_step(p, PHASE_BUILD, c->path, "keep its secret") : NULL;
+
+	return s ? step_op(s, OP_KEEP_SECRET, 0, reference + strlen("file:"), file, row->name) : -ENOMEM;
+}
+
+int adopt_plan(const struct changes *c, struct plan *ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < c->n; i++) {
+		const struct change *change = c->items[i];
+
+		if (change->before || !change->after)
+			continue;
+		attr_foreach(row, change->after->kind)
+			if (r >= 0 && attr_is_secret(row) && object_get_row(change->after, row))
+				r = keep_secret(ret, change, row);
+	}
 	return r;
 }

@@ -150,8 +150,8 @@ void txn_execute(struct txn *t)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
-	if ((t->plan.n && write_ledger(t, &err) < 0) ||
-	    (t->request.act == ACT_ADOPT && marks_adopt(t->m, &t->changes, &err) < 0)) {
+	/* What is adopted is not ours before the commit: the ledger would have the next daemon take it away. */
+	if ((t->request.act == ACT_ADOPT ? marks_adopt(t->m, &t->changes, &err) : t->plan.n ? write_ledger(t, &err) : 0) < 0) {
 		txn_fail(t, &err);
 		return;
 	}

@@ -117,6 +117,8 @@ struct json_object *report_debts(const struct ledger *l, char *const *only /* NU
 
 /* secrets.c: inline secrets of a document become files. */
 typedef void (*secrets_done_fn)(void *userdata, struct cfg_error *err);
+/* Lets the attribute name a file that does not exist yet. */
+int secrets_refer(struct object *o, const struct attr_row *row);
 int secrets_move(struct manager *m, struct document *d, secrets_done_fn done, void *userdata);
 
 /* debts.c */
@@ -143,6 +145,8 @@ bool drift_has(const struct manager *m, const char *element);
 int drift_update(struct manager *m, const struct scope *s);
 
 /* adopt.c: what is in the kernel and not ours, as changes to the model; paths NULL: all of it. */
+/* Steps by which workers keep the secrets of what is adopted. */
+int adopt_plan(const struct changes *c, struct plan *ret);
 int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, struct cfg_errors *errs);
 
 /* start.c: changes that a saved model needs to be valid; each dropped object is reported in errs. */

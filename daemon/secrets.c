@@ -51,20 +51,23 @@ static void on_stored(void *userdata, const struct work_result *result)
 	move_free(v);
 }
 
-static int move_one(struct move *v, struct object *o, const struct attr_row *row, const char *secret)
+int secrets_refer(struct object *o, const struct attr_row *row)
 {
 	uint64_t random[2];
-	_cleanup_free_ char *name = NULL, *reference = NULL, *path = object_path(o);
-	int r;
+	_cleanup_free_ char *reference = NULL;
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
-	name = strf("%s-%016llx%016llx", row->name, (unsigned long long)random[0], (unsigned long long)random[1]);
-	reference = name ? strf("file:%s", name) : NULL;
-	if (!reference || !path)
-		return -ENOMEM;
-	r = oplist_add(&v->ops, OP_STORE_SECRET, 0, name, secret, path, row->name);
-	return r < 0 ? r : object_set(o, row, reference);
+	reference = strf("file:%s-%016llx%016llx", row->name, (unsigned long long)random[0], (unsigned long long)random[1]);
+	return reference ? object_set(o, row, reference) : -ENOMEM;
+}
+
+static int move_one(struct move *v, struct object *o, const struct attr_row *row, const char *secret)
+{
+	_cleanup_free_ char *path = object_path(o);
+	int r = path ? secrets_refer(o, row) : -ENOMEM;
+
+	return r < 0 ? r : oplist_add(&v->ops, OP_STORE_SECRET, 0, object_get_row(o, row) + strlen("file:"), secret, path, row->name);
 }
 
 static int move_object(struct move *v, struct object *o)

@@ -260,8 +260,9 @@ static int make_plan(struct txn *t, struct cfg_error *err)
 	int r;
 
 	if (t->request.act == ACT_ADOPT)
-		return plan_finish(&t->plan, t->each ? PLAN_EACH : 0, err);
-	r = nvmet_plan(t->target, t->actual, &t->scope, t->m->wanted, &t->changes, &facts, &t->plan, err);
+		r = adopt_plan(&t->changes, &t->plan) < 0 ? cfg_error_oom(err) : 0;
+	else
+		r = nvmet_plan(t->target, t->actual, &t->scope, t->m->wanted, &t->changes, &facts, &t->plan, err);
 	if (r < 0)
 		return r;
 	return plan_finish(&t->plan, t->each ? PLAN_EACH : 0, err);

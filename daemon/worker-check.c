@@ -57,6 +57,7 @@ static const struct rule {
 	[OP_FILE_REMOVE] = { PATH_OWN },
 	[OP_FILE_READ] = { PATH_KEPT },
 	[OP_STORE_SECRET] = { PATH_SECRET, VALUE_TEXT },
+	[OP_KEEP_SECRET] = { PATH_SECRET, VALUE_KERNEL },
 };
 _Static_assert(ARRAY_SIZE(rules) == OP_VERB_MAX, "each verb has its rule");
 

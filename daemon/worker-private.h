@@ -15,7 +15,7 @@ typedef int op_fn(struct worker *w, const struct op *op, char **data, char **mes
 /* worker-kernel.c */
 op_fn worker_mkdir, worker_rmdir, worker_write, worker_link, worker_unlink, worker_readlink, worker_scan;
 /* worker-secret.c */
-op_fn worker_write_secret, worker_store_secret;
+op_fn worker_write_secret, worker_store_secret, worker_keep_secret;
 /* worker-device.c */
 op_fn worker_probe, worker_create_file, worker_grow_file, worker_remove_file, worker_check_moving;
 /* worker-system.c */

@@ -123,17 +123,42 @@ int worker_write_secret(struct worker *w, const struct op *op, char **data, char
 	return r;
 }
 
-int worker_store_secret(struct worker *w, const struct op *op, char **data, char **message)
+static int store(const struct worker *w, const char *name, const void *text, size_t len, char **message)
 {
 	_cleanup_free_ char *folder = strf("%s/secrets", w->settings->config_dir), *path = NULL;
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	int r;
 
-	path = folder ? strf("%s/%s", folder, op->path) : NULL;
+	path = folder ? strf("%s/%s", folder, name) : NULL;
 	if (!path)
 		return -ENOMEM;
 	r = file_make_dirs(folder, 0700, &err);
 	if (r >= 0)
-		r = file_replace(path, op->value, strlen(op->value), 0600, &err);
+		r = file_replace(path, text, len, 0600, &err);
 	return r < 0 ? worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r)) : 0;
+}
+
+int worker_store_secret(struct worker *w, const struct op *op, char **data, char **message)
+{
+	return store(w, op->path, op->value, strlen(op->value), message);
+}
+
+int worker_keep_secret(struct worker *w, const struct op *op, char **data, char **message)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int r = w->kfs->ops->read(w->kfs, op->value, &text, &len);
+
+	if (r < 0)
+		return r;
+	len = strcspn(text, "\n");
+	if (!len)
+		r = worker_say(message, ENOENT, "there is no secret any more");
+	if (r >= 0)
+		r = store(w, op->path, text, len, message);
+	if (r >= 0)
+		r = w->kfs->ops->hide(w->kfs, op->value);
+	explicit_bzero(text, strlen(text));
+	free(text);
+	return r;
 }

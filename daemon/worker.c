@@ -59,6 +59,7 @@ static op_fn *const verbs[] = {
 	[OP_FILE_REMOVE] = worker_file_remove,
 	[OP_FILE_READ] = worker_file_read,
 	[OP_STORE_SECRET] = worker_store_secret,
+	[OP_KEEP_SECRET] = worker_keep_secret,
 };
 _Static_assert(ARRAY_SIZE(verbs) == OP_VERB_MAX, "each verb is done by something");
 

@@ -16,6 +16,7 @@ static const char *const verbs[] = {
 	[OP_FILE_REPLACE] = "replace file", [OP_FILE_APPEND] = "append to file", [OP_FILE_CUT] = "cut file",
 	[OP_FILE_REMOVE] = "remove file",
 	[OP_FILE_READ] = "read file", [OP_STORE_SECRET] = "store secret",
+	[OP_KEEP_SECRET] = "keep secret",
 };
 _Static_assert(ARRAY_SIZE(verbs) == OP_VERB_MAX, "each verb has words");
 

@@ -44,6 +44,7 @@ enum op_verb {
 	OP_FILE_REMOVE,
 	OP_FILE_READ,		/* result: content (at most 64 MiB); only below the folders of state and generations */
 	OP_STORE_SECRET,	/* path: name below the folder of secrets; value: the secret (never printed) */
+	OP_KEEP_SECRET,		/* path: the same; value: kfs path of an attribute, whose secret is stored and hidden */
 	OP_VERB_MAX
 };
 

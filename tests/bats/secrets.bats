@@ -148,3 +148,18 @@ nowhere() {
 	ends 3 nvmetctl set hosts/$host dhchap_key=file:../../etc/shadow
 	kernel dump | grep -Fqx "f nvmet/hosts/$host/dhchap_key (0600) = $secret"
 }
+
+@test "a secret of an adopted host is kept: it goes on holding, and nobody is shown it" {
+	kernel mkdir nvmet/hosts/$host
+	kernel write nvmet/hosts/$host/dhchap_key $secret
+	nvmetctl adopt hosts/$host >"$T/out" 2>"$T/err"
+	[ "$(cat "$T"/etc/secrets/*)" = $secret ]
+	[ "$(stat -c %a:%u "$T"/etc/secrets/*)" = 600:0 ]
+	! grep -F $core "$T/out" "$T/err"
+	nvmetctl status --verify >"$T/out"
+	! grep -q Drift "$T/out"
+	nvmetctl reconcile
+	stop_nvmetd
+	start_nvmetd
+	kernel dump | grep -Fqx "f nvmet/hosts/$host/dhchap_key (0600) = $secret"
+}

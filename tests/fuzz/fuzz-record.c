@@ -117,6 +117,9 @@ static void assert_allowed(const struct op *op)
 	case OP_STORE_SECRET:
 		assert(*op->path && *op->path != '.' && !strchr(op->path, '/') && op->value);
 		break;
+	case OP_KEEP_SECRET:
+		assert(*op->path && *op->path != '.' && !strchr(op->path, '/') && kfs_path_ok(op->value));
+		break;
 	case OP_LOAD_MODULE:
 		assert(!strpbrk(op->path, "/. "));
 		break;

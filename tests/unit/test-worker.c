@@ -456,6 +456,28 @@ static void test_credential(void **state)
 	unsetenv("CREDENTIALS_DIRECTORY");
 }
 
+static void test_keep_secret(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = strf("%s/secrets/kept.key", config_dir), *text = NULL;
+	const char *attr = "nvmet/hosts/h/dhchap_key", *unset = "nvmet/hosts/i/dhchap_key";
+	struct stat st;
+
+	tiny_put(&f->kernel, KFS_ATTR, attr, "DHHC-1:00:abc:\n");
+	assert_int_equal(run(f, OP_KEEP_SECRET, 0, "kept.key", attr), 0);
+	text = get_file(path);
+	assert_string_equal(text, "DHHC-1:00:abc:");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	unlink(path);
+
+	tiny_put(&f->kernel, KFS_ATTR, unset, "\n");
+	assert_int_equal(run(f, OP_KEEP_SECRET, 0, "kept.key", unset), ENOENT);
+	assert_int_equal(stat(path, &st), -1);
+	refuse(f, OP_KEEP_SECRET, "../kept.key", attr);
+	refuse(f, OP_KEEP_SECRET, "kept.key", "/etc/shadow");
+}
+
 static void test_store_secret(void **state)
 {
 	struct fixture *f = *state;
@@ -925,6 +947,7 @@ int main(void)
 		TEST(test_secret_line_end),
 		TEST(test_secret_files),
 		TEST(test_credential),
+		TEST(test_keep_secret),
 		TEST(test_store_secret),
 		TEST(test_scan),
 		TEST(test_scan_costs),

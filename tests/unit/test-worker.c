@@ -463,6 +463,9 @@ static void test_keep_secret(void **state)
 	const char *attr = "nvmet/hosts/h/dhchap_key", *unset = "nvmet/hosts/i/dhchap_key";
 	struct stat st;
 
+	refuse(f, OP_KEEP_SECRET, "../kept.key", attr);
+	refuse(f, OP_KEEP_SECRET, "kept.key", "/etc/shadow");
+
 	tiny_put(&f->kernel, KFS_ATTR, attr, "DHHC-1:00:abc:\n");
 	assert_int_equal(run(f, OP_KEEP_SECRET, 0, "kept.key", attr), 0);
 	text = get_file(path);
@@ -474,8 +477,6 @@ static void test_keep_secret(void **state)
 	tiny_put(&f->kernel, KFS_ATTR, unset, "\n");
 	assert_int_equal(run(f, OP_KEEP_SECRET, 0, "kept.key", unset), ENOENT);
 	assert_int_equal(stat(path, &st), -1);
-	refuse(f, OP_KEEP_SECRET, "../kept.key", attr);
-	refuse(f, OP_KEEP_SECRET, "kept.key", "/etc/shadow");
 }
 
 static void test_store_secret(void **state)

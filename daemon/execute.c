@@ -107,6 +107,7 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 	step_error(t, s, result, &err);
 	if (t->committed) {
 		txn_owe(t, s->object, err.msg);
+		t->worker_died |= result->died;
 		return;
 	}
 	if (t->each) {

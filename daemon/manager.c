@@ -313,6 +313,8 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 	if (done)
 		done(t->done_userdata, &t->job);
 	debts_update(m);
+	if (t->worker_died && t->job.act != ACT_DEBTS)
+		debts_retry(m);
 	manager_notify_status(m);
 	if (txn_is_detached(t))
 		detach(m, t);

@@ -91,7 +91,9 @@ void run_done(struct run *r)
 	*r = (struct run){ 0 };
 }
 
-/* Everything that comes after it cannot run any more. */
+static void launch_step(struct run *r, struct run_step *s);
+
+/* What needs it cannot run any more; what only waited for its end can. */
 static void skip_dependents(struct run *r, size_t step)
 {
 	for (size_t i = 0; i < r->steps[step].n_next; i++) {
@@ -99,6 +101,11 @@ static void skip_dependents(struct run *r, size_t step)
 
 		if (s->state != STEP_WAITING)
 			continue;
+		if (!step_needs(s->step, r->steps[step].step)) {
+			s->unmet--;
+			launch_step(r, s);
+			continue;
+		}
 		s->state = STEP_SKIPPED;
 		skip_dependents(r, r->steps[step].next[i]);
 	}
@@ -125,15 +132,12 @@ static void step_failed(struct run *r, struct run_step *s, const struct work_res
 
 	s->state = STEP_FAILED;
 	r->failed++;
+	r->stopping |= first;
 	skip_dependents(r, s->step->index);
 	r->callbacks->ended(r->userdata, s->step, result);
-	if (first) {
-		r->stopping = true;
+	if (first)
 		stop_queued(r);
-	}
 }
-
-static void launch_step(struct run *r, struct run_step *s);
 
 static void step_done(struct run *r, struct run_step *s, const struct work_result *result)
 {

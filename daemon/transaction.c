@@ -249,6 +249,7 @@ static bool fact_secret_known(void *userdata, const char *object, const char *at
 static int make_plan(struct txn *t, struct cfg_error *err)
 {
 	struct nvmet_facts facts = {
+		.no_new_files = t->unattended,
 		.leaks = t->m->leaks,
 		.revoke = t->request.revoke,
 		.release = t->m->release,

@@ -20,6 +20,7 @@ struct txn {
 	bool unattended;	/* nobody to consent: what would disturb is left undone */
 	bool committed;
 	bool cancelled;
+	bool worker_died;	/* in a removal, of which the kernel may have no complaint at all */
 	bool waiting;		/* its claims are entered but not all held */
 	bool remembered;	/* ended, and among those that the manager tells of */
 

@@ -108,7 +108,7 @@ int nvmet_probe_step(struct planner *p, const char *path, const struct object *n
 	const struct object *b = backend_of(p, path);
 	bool file = b ? streq_ptr(object_get(b, "type"), "file") : strncmp(device, "/dev/", 5) != 0;
 	bool direct = file && !nvmet_is_on(ns, "buffered_io");
-	bool create = b && file && nvmet_is_on(b, "create");
+	bool create = b && file && nvmet_is_on(b, "create") && !p->facts->no_new_files;
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
 	int r = s ? step_gives(s, "probed:%s", path) : -ENOMEM;
 

@@ -50,6 +50,7 @@ int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **
 const char *nvmet_transport_module(const char *trtype);
 
 struct nvmet_facts {
+	bool no_new_files;	/* unattended: a file that is missing may be on a file system that is not mounted yet */
 	bool leaks;		/* the running kernel loses references of disabled namespaces (6.1, 6.12) */
 	bool revoke;		/* hosts that may no longer connect lose the connections that they have */
 	const char *release;

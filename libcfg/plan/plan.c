@@ -101,6 +101,27 @@ int step_affects(struct step *s, const char *fmt, ...)
 	return append_formatted(&s->affects, fmt);
 }
 
+static bool is_wait_only(const char *key)
+{
+	size_t n = strlen(key);
+
+	return *key == '+' && n > 2 && streq(key + n - 2, "/*");
+}
+
+bool step_needs(const struct step *s, const struct step *before)
+{
+	bool waits = false;
+
+	for (char **a = s->after; a && *a; a++) {
+		if (!strv_contains(before->gives, *a))
+			continue;
+		if (!is_wait_only(*a))
+			return true;
+		waits = true;
+	}
+	return !waits;
+}
+
 /* ---- dependencies ---- */
 
 struct givers {

@@ -59,6 +59,10 @@ int step_after(struct step *s, const char *fmt, ...) __attribute__((format(print
 int step_gives(struct step *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int step_affects(struct step *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether s cannot do without the step that it comes after. Of what is below or of an object ("+PATH/" with a star behind) it only waits for
+ * the end, good or bad: a subsystem is served with the namespaces that it has. */
+bool step_needs(const struct step *s, const struct step *before);
+
 enum plan_flags {
 	PLAN_EACH = 1 << 0,	/* each object on its own: nothing waits for what it does not need */
 };

@@ -24,7 +24,7 @@ available() {
 	start_nvmetd
 	[ "$(available 'in-band authentication')" = true ]
 	[ "$(available 'NVMe passthrough')" = false ]
-	[ "$(available 'NVMe reservations')" = false ]
+	[ "$(available 'support for NVMe reservations')" = false ]
 	[ "$(available TLS)" = true ]
 	nvmetctl capabilities --json | jq -e '.transports == { tcp: true, rdma: true, fc: true, loop: true, pci: false }'
 	nvmetctl capabilities | grep -q 'in-band authentication  *yes'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # machine: --kernel 6.12
-# machine: --kernel 6.1
-# machine: --kernel 7
+# long machine: --kernel 6.1
+# long machine: --kernel 7
 # Every attribute of the table against the kernel: it takes another value, has it, is left alone while that is wanted, and is put back
 # when it is wanted no longer. What there is to go through is asked of the table itself.
 load lib

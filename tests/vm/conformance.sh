@@ -5,8 +5,8 @@
 # does, to be expected from now on.
 #
 # machine: --kernel 6.12 --bare
-# machine: --kernel 6.1 --bare
-# machine: --kernel 7 --bare
+# long machine: --kernel 6.1 --bare
+# long machine: --kernel 7 --bare
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$top/tests/conformance"

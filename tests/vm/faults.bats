@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # System calls of the workers that fail one after the other. The fake kernel tries them all (tests/fault); this is a real one's sample.
+# long machine: --kernel 6.12
 load lib
 
 setup() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # The main job in short, on the other kernels.
+# machine: --kernel 6.1
 # machine: --kernel 7
 load lib
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # machine: --kernel 6.12 --bare --expect-kernel-warning
-# machine: --kernel 6.1 --bare --expect-kernel-warning
-# machine: --kernel 7 --bare --expect-kernel-warning
+# long machine: --kernel 6.1 --bare --expect-kernel-warning
+# long machine: --kernel 7 --bare --expect-kernel-warning
 # What the kernel loses in this trap does not come back, and at the end it warns of it.
 load lib
 

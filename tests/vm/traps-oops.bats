@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # machine: --kernel 6.12 --bare --expect-kernel-warning --memory 1536
-# machine: --kernel 7 --bare --expect-kernel-warning --memory 1536
+# long machine: --kernel 7 --bare --expect-kernel-warning --memory 1536
 # After this trap the kernel's nvmet can no longer be used, so it has the machine for itself.
 load lib
 

@@ -42,7 +42,8 @@ const struct attr_row rows_backend[] = {
 	  .doc = "Size of the file (type file). Needed to make a missing file; a larger size than before grows it. An existing "
 		 "file is never shrunk." },
 	{ "create", ATTR_BOOL, .source = ATTR_CONSTANT, .dflt = "0",
-	  .doc = "Make the file, with size, when it is missing (type file)." },
+	  .doc = "Make the file, with size, when it is missing (type file); but not at the daemon's start, when its file system may not be "
+		 "mounted yet." },
 	{ "buffered_io", ATTR_BOOL, .source = ATTR_CONSTANT, .dflt = "0", .effect = EFFECT_IDENTITY,
 	  .doc = "Go through the page cache. For a block device this changes the block size that hosts see to 4096." },
 	{ "uuid", ATTR_UUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,

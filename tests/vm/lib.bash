@@ -235,10 +235,10 @@ configfs_calls() {	# FILE of strace
 	grep -F -e /sys/kernel/config "$1" || :
 }
 
-traced() {	# -p PID…: all of them are
+traced() {	# -p PID…: all of them are, but for workers that had nothing to do and ended
 	local pid line found
 	for pid; do
-		[ "$pid" != -p ] || continue
+		[ "$pid" != -p ] && [ -e "/proc/$pid" ] || continue
 		found=
 		while read -r line; do
 			case $line in TracerPid:*[1-9]*) found=yes; break ;; esac

@@ -17,12 +17,9 @@ struct adopt {
 
 static bool asked_for(const struct adopt *a, const char *path)
 {
-	for (char *const *p = a->paths; p && *p; p++) {
-		size_t n = strlen(*p);
-
-		if (strncmp(path, *p, n) == 0 && (path[n] == 0 || path[n] == '/'))
+	for (char *const *p = a->paths; p && *p; p++)
+		if (path_is_within(path, *p))
 			return true;
-	}
 	return !a->paths;
 }
 

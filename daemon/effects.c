@@ -74,12 +74,9 @@ static bool consented(const struct consent *c, const char *object)
 {
 	if (c->all)
 		return true;
-	for (char **p = c->paths; p && *p; p++) {
-		size_t n = strlen(*p);
-
-		if (strncmp(object, *p, n) == 0 && (object[n] == 0 || object[n] == '/'))
+	for (char **p = c->paths; p && *p; p++)
+		if (path_is_within(object, *p))
 			return true;
-	}
 	return false;
 }
 
@@ -128,9 +125,7 @@ size_t txn_weigh_effects(struct txn *t)
 			continue;
 		in_use = step_in_use(t, s);
 		if (destroys)
-			ok = consented(&t->request.destroy, s->object) &&
-			     (!in_use || consented(&t->request.disrupt, s->object) ||
-			      consented(&t->request.destroy, s->object));
+			ok = consented(&t->request.destroy, s->object);
 		else
 			ok = !in_use || consented(&t->request.disrupt, s->object);
 		/* To finish, or to take back, what an earlier daemon had begun is what was consented to then. */

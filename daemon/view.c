@@ -106,9 +106,7 @@ struct show {
 
 static bool shown(const char *below, const char *path)
 {
-	size_t n = below ? strlen(below) : 0;
-
-	return !below || (strncmp(path, below, n) == 0 && (path[n] == 0 || path[n] == '/'));
+	return !below || path_is_within(path, below);
 }
 
 static int show_foreign(void *userdata, const struct object *o, const char *path)

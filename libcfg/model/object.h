@@ -97,6 +97,8 @@ void path_done(struct path *p);
 #define _cleanup_path_ _cleanup_(path_done)
 /* Path of the parent; caller frees. "" at the top. */
 char *path_parent(const char *path);
+/* Whether path is that of the object at top, or of one below it. */
+bool path_is_within(const char *path, const char *top);
 
 /* The index: objects that hold key, e.g. who refers to something or uses a resource. */
 struct users {

@@ -108,3 +108,10 @@ char *path_text(const struct path *p)
 	}
 	return strbuf_steal(&b);
 }
+
+bool path_is_within(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return strncmp(path, top, n) == 0 && (path[n] == 0 || path[n] == '/');
+}

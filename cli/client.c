@@ -10,6 +10,17 @@
 #include "dbus/errors.h"
 #include "dbus/names.h"
 
+/* Nobody has answered, and nobody will. */
+static void complain_lost(const struct cli *c, bool is_change)
+{
+	if (c->remote)
+		complain("%s: the connection by ssh ended before nvmetd answered%s", c->remote,
+			 is_change ? "; if it was asked, it does what it was asked, see nvmetctl jobs" : "");
+	else
+		complain("nvmetd ended before it answered%s",
+			 is_change ? "; what it had begun it completes or takes back at its next start, see nvmetctl status then" : "");
+}
+
 static int connect_bus(struct cli *c)
 {
 	int r;
@@ -19,8 +30,12 @@ static int connect_bus(struct cli *c)
 	r = c->remote ? sd_bus_open_system_remote(&c->bus, c->remote) : sd_bus_open_system(&c->bus);
 	if (r >= 0)
 		return 0;
-	complain("%s%sthe system bus cannot be reached, and with it nvmetd: %s", c->remote ? c->remote : "", c->remote ? ": " : "",
-		 strerror(-r));
+	/* ssh may end before or after the greeting is written to it. */
+	if (c->remote && (r == -EPIPE || r == -ECONNRESET))
+		complain_lost(c, false);
+	else
+		complain("%s%sthe system bus cannot be reached, and with it nvmetd: %s", c->remote ? c->remote : "",
+			 c->remote ? ": " : "", strerror(-r));
 	return STATUS_REFUSED;
 }
 
@@ -116,17 +131,6 @@ static bool is_absent(const sd_bus_error *e)
 		if (strncmp(e->name, names[i], strlen(names[i])) == 0)
 			return true;
 	return false;
-}
-
-/* Nobody has answered, and nobody will. */
-static void complain_lost(const struct cli *c, bool is_change)
-{
-	if (c->remote)
-		complain("%s: the connection by ssh ended before nvmetd answered%s", c->remote,
-			 is_change ? "; if it was asked, it does what it was asked, see nvmetctl jobs" : "");
-	else
-		complain("nvmetd ended before it answered%s",
-			 is_change ? "; what it had begun it completes or takes back at its next start, see nvmetctl status then" : "");
 }
 
 static int complain_bus(const struct cli *c, const struct call *call, const sd_bus_error *e)

@@ -44,7 +44,7 @@ teardown() {
 }
 
 @test "apply, connect, data both ways, a change that fails, a second apply, restart, save, clear, restore, save" {
-	local disk nsid store
+	local disk nsid store gone
 	status 0 nvmetctl apply "$W/doc.json"
 	dump >"$W/before"
 	nvmetctl save "$W/saved"
@@ -71,10 +71,10 @@ teardown() {
 	kernel_writes_of_start >"$W/writes"
 	nothing_in "$W/writes"
 	status 0 nvmetctl create backends/x type=block device=/dev/ram2 create "subsystems/$NQN:s1/namespaces/3" backend=x
-	host_disk "$NQN:s1" 3
+	gone=$(host_disk "$NQN:s1" 3)
 	status 0 nvmetctl delete "subsystems/$NQN:s1/namespaces/3" delete backends/x --disrupt
 	io_end
-	connections_undisturbed
+	connections_undisturbed "${gone#/dev/}"
 	nvme disconnect-all
 	status 0 nvmetctl clear --disrupt
 	[ -z "$(exported)" ]

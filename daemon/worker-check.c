@@ -4,10 +4,14 @@
  * link leads away from a path that passed is seen to where the path is opened.
  */
 #include <errno.h>
+#include <fnmatch.h>
 #include <limits.h>
 
 #include "base/text.h"
 #include "daemon/worker-private.h"
+
+#define LUN_MAX 16383		/* of a disk: what fits into 14 bits of its address */
+#define SERIAL_MAX 253		/* target_core_configfs.c */
 
 enum path_rule {
 	PATH_KERNEL,	/* below one of the two roots */
@@ -17,6 +21,9 @@ enum path_rule {
 	PATH_SECRET,	/* a name in the folder of secrets */
 	PATH_MODULE,
 	PATH_OPTION,	/* of the kernel's configuration */
+	PATH_LOOPBACK,	/* a tpgt folder of a loopback target */
+	PATH_DEVICE_PATH, /* of a namespace */
+	PATH_STORAGE,	/* a storage object of target/core */
 	PATH_UNUSED,
 };
 
@@ -26,6 +33,10 @@ enum value_rule {
 	VALUE_NUMBER,
 	VALUE_KERNEL,	/* a path below one of the two roots */
 	VALUE_FOLDERS,	/* such paths, one a line */
+	VALUE_LUN,
+	VALUE_LOOPBACK,
+	VALUE_DEVICE,
+	VALUE_SERIAL,	/* ends a file's name */
 };
 
 static const struct rule {
@@ -58,6 +69,14 @@ static const struct rule {
 	[OP_FILE_READ] = { PATH_KEPT },
 	[OP_STORE_SECRET] = { PATH_SECRET, VALUE_TEXT },
 	[OP_KEEP_SECRET] = { PATH_SECRET, VALUE_KERNEL },
+	[OP_FIND_DISK] = { PATH_LOOPBACK, VALUE_LUN },
+	[OP_WAIT_DISK] = { PATH_LOOPBACK, VALUE_LUN },
+	[OP_RESCAN_DISK] = { PATH_LOOPBACK, VALUE_LUN },
+	[OP_WRITE_DISK] = { PATH_DEVICE_PATH, VALUE_LOOPBACK },
+	[OP_WRITE_HCTL] = { PATH_STORAGE, VALUE_DEVICE },
+	[OP_MAKE_DBROOT] = { PATH_UNUSED },
+	[OP_RESTORE_REGISTRATIONS] = { PATH_STORAGE, VALUE_SERIAL },
+	[OP_CHECK_REGISTRATIONS] = { PATH_STORAGE, VALUE_SERIAL },
 };
 _Static_assert(ARRAY_SIZE(rules) == OP_VERB_MAX, "each verb has its rule");
 
@@ -140,6 +159,17 @@ static bool is_option(const char *name)
 	return n && n < 64 && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n;
 }
 
+/* That the path has the pattern, of which a '*' is a component or the rest of one; for patterns that fix everything else. */
+static bool is_path_of(const char *path, const char *pattern)
+{
+	return kfs_path_ok(path) && fnmatch(pattern, path, FNM_PATHNAME) == 0;
+}
+
+static bool is_loopback(const char *path)
+{
+	return is_path_of(path, "target/loopback/*/tpgt_*");
+}
+
 static bool path_ok(const struct pool_settings *s, enum path_rule rule, const char *path)
 {
 	switch (rule) {
@@ -157,6 +187,12 @@ static bool path_ok(const struct pool_settings *s, enum path_rule rule, const ch
 		return is_module(path);
 	case PATH_OPTION:
 		return is_option(path);
+	case PATH_LOOPBACK:
+		return is_loopback(path);
+	case PATH_DEVICE_PATH:
+		return is_path_of(path, "nvmet/subsystems/*/namespaces/*/device_path");
+	case PATH_STORAGE:
+		return is_path_of(path, "target/core/*_*/*");
 	case PATH_UNUSED:
 		return true;
 	}
@@ -191,8 +227,29 @@ static bool value_ok(enum value_rule rule, const char *value)
 		return value && kfs_path_ok(value);
 	case VALUE_FOLDERS:
 		return value && folders_ok(value);
+	case VALUE_LUN:
+		return value && text_to_u64(value, &number) >= 0 && number <= LUN_MAX;
+	case VALUE_LOOPBACK:
+		return value && is_loopback(value);
+	case VALUE_DEVICE:
+		return value && is_absolute(value);
+	case VALUE_SERIAL:
+		return value && *value && strlen(value) <= SERIAL_MAX && !strchr(value, '/') && text_is_printable_ascii(value);
 	}
 	return false;
+}
+
+/* The kernel strips it, takes the group away, and comes down at the next ALUA state (kernel-abi 12, trap 4). */
+static bool takes_lu_group(const struct op *op)
+{
+	static const char blanks[] = " \t\n\v\f\r";
+	size_t n = strlen(op->path);
+	const char *word;
+
+	if (op->verb != OP_WRITE || n < 11 || !streq(op->path + n - 11, "/alua_lu_gp"))
+		return false;
+	word = op->value + strspn(op->value, blanks);
+	return strncmp(word, "NULL", 4) == 0 && !word[4 + strspn(word + 4, blanks)];
 }
 
 int worker_check(const struct pool_settings *s, const struct op *op, char **message)
@@ -209,5 +266,7 @@ int worker_check(const struct pool_settings *s, const struct op *op, char **mess
 	if (!value_ok(rule->value, op->value))
 		return worker_say(message, EINVAL, "a worker does not %s \"%.200s\" with such a value", op_verb_to_str(op->verb),
 				  op->path);
+	if (takes_lu_group(op))
+		return worker_say(message, EINVAL, "a device without an LU group makes the kernel fail later; use default_lu_gp");
 	return 0;
 }

@@ -58,15 +58,47 @@ static int guard_enable(struct worker *w, const struct op *op, char **message)
 	return *text && !streq(text, "(null)") ? 0 : worker_say(message, EINVAL, "a namespace without a device cannot be enabled");
 }
 
-/* What would bring the kernel down is refused here, whatever the plan says. */
+/* Once a storage object is enabled, the kernel still takes what described it, and then tells hosts of a ramdisk that has no memory behind its
+ * end, of another file's name, of other blocks (kernel-abi 4). The size of a file alone is meant to change. */
+static bool changes_alive(const char *key, size_t n)
+{
+	return n > 12 && strncmp(key, "fd_dev_size=", 12) == 0;
+}
+
+static int guard_control(struct worker *w, const struct op *op, char **message)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	size_t len;
+	int r;
+
+	path = strf("%.*senable", (int)(base_name(op->path) - op->path), op->path);
+	if (!path)
+		return -ENOMEM;
+	r = w->kfs->ops->read(w->kfs, path, &text, &len);
+	if (r < 0)
+		return r;
+	if (*text == '0')
+		return 0;
+	for (const char *key = op->value; *key;) {
+		size_t n = strcspn(key, ",\n");
+
+		if (n && !changes_alive(key, n))
+			return worker_say(message, EBUSY, "\"%.*s\" is not changed in a storage object that is enabled: hosts would be told what is not so",
+					  (int)strcspn(key, "=,\n"), key);
+		key += n + !!key[n];
+	}
+	return 0;
+}
+
+/* What would bring the kernel down, or make it lie, is refused here, whatever the plan says. */
 static int guard(struct worker *w, const struct op *op, char **message)
 {
 	const char *name = base_name(op->path);
 
 	if (streq(name, "enable") && strstr(op->path, "/namespaces/") && !streq(op->value, "0"))
 		return guard_enable(w, op, message);
-	if (streq(name, "alua_lu_gp") && streq(op->value, "NULL"))
-		return worker_say(message, EINVAL, "a device without an LU group makes the kernel fail later; use default_lu_gp");
+	if (streq(name, "control") && strncmp(op->path, "target/core/", 12) == 0)
+		return guard_control(w, op, message);
 	return 0;
 }
 
@@ -117,6 +149,7 @@ struct scanner {
 	size_t base;		/* what of it the relative path leaves out */
 	struct strbuf out;
 	bool recursive;
+	bool in_target;		/* the tree of LIO */
 };
 
 static const char *relative(const struct scanner *s)
@@ -130,37 +163,45 @@ static void cut_to(struct strbuf *b, size_t len)
 	b->s[len] = 0;
 }
 
-static bool is_secret_file(const char *name)
-{
-	const struct attr_row *row = attr_find_file(KIND_HOST, name);
-
-	return row && attr_is_secret(row);
-}
-
 /* An attribute's own way of saying that it has no value to show. Anything else means that nothing is known of it, and what is not known
  * must not be taken for unset. */
-static bool is_answer(int r)
+static bool is_answer(const struct scanner *s, int r)
 {
-	return r == -EACCES || r == -EPERM || r == -EINVAL || r == -ENODATA || r == -EOPNOTSUPP || r == -ENOSYS;
+	if (r == -EACCES || r == -EPERM || r == -EINVAL || r == -ENODATA || r == -EOPNOTSUPP || r == -ENOSYS)
+		return true;
+	/* There each file has its own; but what says that the kernel was not asked at all. */
+	return s->in_target && r != -ENOENT && r != -ENOMEM && r != -EMFILE && r != -ENFILE && r != -EPIPE && r != -ECONNREFUSED;
 }
 
-static int scan_attr(struct scanner *s, const char *name)
+/* In the target tree some files hold several strings, each with its NUL. */
+static void drop_nuls(char *text, size_t len)
+{
+	char *to = text;
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i])
+			*to++ = text[i];
+	*to = 0;
+}
+
+static int scan_attr(struct scanner *s)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	int r = s->kfs->ops->read(s->kfs, s->path.s, &text, &len);
 
-	if (r < 0 && !is_answer(r))
+	if (r < 0 && !is_answer(s, r))
 		return r;
 	if (r < 0) {
 		scan_add(&s->out, 'x', relative(s), NULL);
 		return 0;
 	}
-	if (is_secret_file(name)) {
-		scan_add(&s->out, 's', relative(s), first_line(text) ? "set" : "unset");
+	if (attr_file_is_secret(s->path.s)) {
+		scan_add(&s->out, 's', relative(s), worker_holds_secret(s->path.s, text) ? "set" : "unset");
 		explicit_bzero(text, len);
 		return 0;
 	}
+	drop_nuls(text, len);
 	scan_add(&s->out, 'f', relative(s), text);
 	return 0;
 }
@@ -178,6 +219,12 @@ static int scan_link(struct scanner *s)
 
 static int scan_folder(struct scanner *s);
 
+/* Counters and buttons: hundreds of files of which nothing is wanted, and of which some do something when they are touched. */
+static bool is_passed_over(const char *folder)
+{
+	return streq(folder, "statistics") || streq(folder, "fabric_statistics") || streq(folder, "action");
+}
+
 static int scan_entry(struct scanner *s, const struct kfs_entry *e)
 {
 	/* Someone else's object with a name that the seam does not take: that it is there is all that can be said. */
@@ -187,10 +234,10 @@ static int scan_entry(struct scanner *s, const struct kfs_entry *e)
 		return 0;
 	}
 	if (e->type == KFS_ATTR)
-		return scan_attr(s, e->name);
+		return scan_attr(s);
 	if (e->type == KFS_LINK)
 		return scan_link(s);
-	return s->recursive ? scan_folder(s) : 0;
+	return s->recursive && !(s->in_target && is_passed_over(e->name)) ? scan_folder(s) : 0;
 }
 
 /* What went while we were reading, was not there: a folder is told whole or not at all. ENOENT when it has gone. */
@@ -228,7 +275,8 @@ static int scan_folder(struct scanner *s)
 
 int worker_scan(struct worker *w, const struct op *op, char **data, char **message)
 {
-	struct scanner s = { .kfs = w->kfs, .base = strlen(op->path), .recursive = op->flags & OP_RECURSIVE };
+	struct scanner s = { .kfs = w->kfs, .base = strlen(op->path), .recursive = op->flags & OP_RECURSIVE,
+			     .in_target = strncmp(op->path, "target", 6) == 0 };
 	int r = 0;
 
 	strbuf_add(&s.path, op->path);

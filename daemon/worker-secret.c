@@ -104,6 +104,44 @@ static int read_secret(const struct worker *w, const char *reference, struct sec
 	return r < 0 ? r : fill_secret(fd, path, ret, message);
 }
 
+/* The files of LIO's CHAP keep a text of at most so many bytes (some cut it silently), and one that begins with this word says that there is none. */
+#define CHAP_MAX 255
+#define CHAP_NONE "NULL"
+
+static bool is_chap(const char *path)
+{
+	return strncmp(path, "target/", 7) == 0;
+}
+
+bool worker_holds_secret(const char *path, const char *text)
+{
+	return *text && *text != '\n' && !(is_chap(path) && strncmp(text, CHAP_NONE, strlen(CHAP_NONE)) == 0);
+}
+
+static int check_chap(const struct op *op, const struct secret *s, char **message)
+{
+	if (s->len > CHAP_MAX)
+		return worker_say(message, E2BIG, "the secret of %.200s is longer than the %d bytes that the kernel keeps", op->value, CHAP_MAX);
+	if (!worker_holds_secret(op->path, s->text))
+		return worker_say(message, EINVAL, "the secret of %.200s begins with " CHAP_NONE ", which to the kernel means that there is none",
+				  op->value);
+	return 0;
+}
+
+/* What the kernel is told when there is to be none: to nvmet one NUL (kernel-abi 2.1). */
+static void clear_secret(const struct op *op, struct secret *s)
+{
+	s->len = is_chap(op->path) ? strlen(CHAP_NONE) : 1;
+	memcpy(s->text, is_chap(op->path) ? CHAP_NONE : "", s->len);
+}
+
+static int say_refused(const struct op *op, char **message)
+{
+	if (is_chap(op->path))
+		return worker_say(message, EINVAL, "the kernel does not take the secret of %.200s", op->value);
+	return worker_say(message, EINVAL, "the kernel does not take the secret of %.200s: it must have the form DHHC-1:HH:BASE64:", op->value);
+}
+
 int worker_write_secret(struct worker *w, const struct op *op, char **data, char **message)
 {
 	_cleanup_(secret_done) struct secret secret = { 0 };
@@ -113,14 +151,14 @@ int worker_write_secret(struct worker *w, const struct op *op, char **data, char
 	r = w->kfs->ops->hide(w->kfs, op->path);
 	if (r >= 0 && *op->value)
 		r = read_secret(w, op->value, &secret, message);
+	if (r >= 0 && *op->value && is_chap(op->path))
+		r = check_chap(op, &secret, message);
 	if (r < 0)
 		return r;
-	/* One NUL clears it (kernel-abi 2.1). */
-	r = w->kfs->ops->write(w->kfs, op->path, secret.text, secret.len ? secret.len : 1);
-	if (r == -EINVAL && secret.len)
-		return worker_say(message, EINVAL, "the kernel does not take the secret of %.200s: it must have the form DHHC-1:HH:BASE64:",
-				  op->value);
-	return r;
+	if (!*op->value)
+		clear_secret(op, &secret);
+	r = w->kfs->ops->write(w->kfs, op->path, secret.text, secret.len);
+	return r == -EINVAL && *op->value ? say_refused(op, message) : r;
 }
 
 static int store(const struct worker *w, const char *name, const void *text, size_t len, char **message)
@@ -152,7 +190,7 @@ int worker_keep_secret(struct worker *w, const struct op *op, char **data, char 
 	if (r < 0)
 		return r;
 	len = strcspn(text, "\n");
-	if (!len)
+	if (!worker_holds_secret(op->value, text))
 		r = worker_say(message, ENOENT, "there is no secret any more");
 	if (r >= 0)
 		r = store(w, op->path, text, len, message);

@@ -42,16 +42,22 @@ static bool configfs_mounted(const struct worker *w)
 	return !root || (statfs(root, &st) == 0 && st.f_type == CONFIGFS_MAGIC);
 }
 
-int worker_system(struct worker *w, const struct op *op, char **data, char **message)
+static bool has_folder(struct worker *w, const char *path)
 {
 	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
+
+	return w->kfs->ops->list(w->kfs, path, &list) >= 0;
+}
+
+int worker_system(struct worker *w, const struct op *op, char **data, char **message)
+{
 	_cleanup_free_ char *release = NULL;
 	int r = w->kfs->ops->release(w->kfs, &release);
 
 	if (r < 0)
 		return worker_say(message, -r, "the kernel's release cannot be read: %s", strerror(-r));
-	*data = strf("release %s\nconfigfs %d\nnvmet %d\ncpus %ld\n", release, configfs_mounted(w),
-		     w->kfs->ops->list(w->kfs, "nvmet", &list) >= 0, sysconf(_SC_NPROCESSORS_ONLN));
+	*data = strf("release %s\nconfigfs %d\nnvmet %d\ntarget %d\ncpus %ld\n", release, configfs_mounted(w), has_folder(w, "nvmet"),
+		     has_folder(w, "target"), sysconf(_SC_NPROCESSORS_ONLN));
 	return *data ? 0 : -ENOMEM;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The worker: the part that holds the power, kept small. Every operation is checked by itself, whatever the daemon thinks (worker-check.c), and done
- * (worker-kernel.c, -secret.c, -device.c, -system.c) in order up to the first that fails. Here is the order, and the process: it takes a piece of
+ * (worker-kernel.c, -scsi.c, -secret.c, -device.c, -system.c) in order up to the first that fails. Here is the order, and the process: it takes a piece of
  * work from its socket, says in its file what it is at, and answers.
  *
  * The file is locked before the daemon is looked for and stays so until the work is done. So when a daemon finds the file of an earlier one's
@@ -60,6 +60,14 @@ static op_fn *const verbs[] = {
 	[OP_FILE_READ] = worker_file_read,
 	[OP_STORE_SECRET] = worker_store_secret,
 	[OP_KEEP_SECRET] = worker_keep_secret,
+	[OP_FIND_DISK] = worker_find_disk,
+	[OP_WAIT_DISK] = worker_wait_disk,
+	[OP_RESCAN_DISK] = worker_rescan_disk,
+	[OP_WRITE_DISK] = worker_write_disk,
+	[OP_WRITE_HCTL] = worker_write_hctl,
+	[OP_MAKE_DBROOT] = worker_make_dbroot,
+	[OP_RESTORE_REGISTRATIONS] = worker_restore_registrations,
+	[OP_CHECK_REGISTRATIONS] = worker_check_registrations,
 };
 _Static_assert(ARRAY_SIZE(verbs) == OP_VERB_MAX, "each verb is done by something");
 

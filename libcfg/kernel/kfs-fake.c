@@ -107,17 +107,20 @@ static int fake_write(struct kfs *k, const char *path, const void *value, size_t
 	return len > KFS_VALUE_MAX ? -E2BIG : call(k, 'w', path, value, len, NULL);
 }
 
+static int copy_answer(struct kfs *k, char **ret, size_t len)
+{
+	*ret = malloc(len + 1);
+	if (!*ret)
+		return -ENOMEM;
+	memcpy(*ret, data(k), len + 1);
+	return 0;
+}
+
 static int fake_read(struct kfs *k, const char *path, char **ret, size_t *ret_len)
 {
 	int r = kfs_path_ok(path) ? call(k, 'R', path, "", 0, ret_len) : -EINVAL;
 
-	if (r < 0)
-		return r;
-	*ret = malloc(*ret_len + 1);
-	if (!*ret)
-		return -ENOMEM;
-	memcpy(*ret, data(k), *ret_len + 1);
-	return 0;
+	return r < 0 ? r : copy_answer(k, ret, *ret_len);
 }
 
 static int fake_list(struct kfs *k, const char *path, struct kfs_list *ret)
@@ -227,6 +230,50 @@ static int fake_has_option(struct kfs *k, const char *option)
 	return fake_has(k, 'O', option);
 }
 
+/* Answers with a path. */
+static int fake_disk(struct kfs *k, const char *tpgt, unsigned lun, char **ret)
+{
+	int r = kfs_path_ok(tpgt) ? file_call(k, 'D', tpgt, lun) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	*ret = strdup(data(k));
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* Its disks are there as soon as their LUN is, or never. */
+static int fake_wait_disk(struct kfs *k, const char *tpgt, unsigned lun, int stop, char **ret)
+{
+	return fake_disk(k, tpgt, lun, ret);
+}
+
+static int fake_rescan(struct kfs *k, const char *tpgt, unsigned lun)
+{
+	return kfs_path_ok(tpgt) ? file_call(k, 'S', tpgt, lun) : -EINVAL;
+}
+
+/* Answers with "H:C:T:L". */
+static int fake_hctl(struct kfs *k, const char *dev, unsigned ret[4])
+{
+	int r = call(k, 'H', dev, "", 0, NULL);
+
+	if (r < 0)
+		return r;
+	return sscanf(data(k), "%u:%u:%u:%u", &ret[0], &ret[1], &ret[2], &ret[3]) == 4 ? 0 : -EBADMSG;
+}
+
+static int fake_dbroot_read(struct kfs *k, const char *file, char **ret, size_t *ret_len)
+{
+	int r = kfs_dbroot_path_ok(file) ? call(k, 'F', file, "", 0, ret_len) : -EINVAL;
+
+	return r < 0 ? r : copy_answer(k, ret, *ret_len);
+}
+
+static int fake_dbroot_mkdir(struct kfs *k, const char *folder)
+{
+	return kfs_dbroot_path_ok(folder) ? call(k, 'G', folder, "", 0, NULL) : -EINVAL;
+}
+
 static int fake_release(struct kfs *k, char **ret)
 {
 	int r = call(k, 'V', "", "", 0, NULL);
@@ -264,6 +311,12 @@ static const struct kfs_ops fake_ops = {
 	.load_module = fake_load_module,
 	.has_module = fake_has_module,
 	.has_option = fake_has_option,
+	.disk = fake_disk,
+	.wait_disk = fake_wait_disk,
+	.rescan = fake_rescan,
+	.hctl = fake_hctl,
+	.dbroot_read = fake_dbroot_read,
+	.dbroot_mkdir = fake_dbroot_mkdir,
 	.release = fake_release,
 	.free = fake_free,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The running kernel: configfs below its mount, devices and files by their paths, modules through libkmod. Folders are opened beneath
+ * The running kernel: configfs below its mount, devices and files by their paths, modules through libkmod, SCSI disks through scsi-disk.c. Folders are opened beneath
  * the mount without following any link, and the last component is worked on relative to that.
  */
 #include <errno.h>
@@ -21,6 +21,9 @@
 
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "kernel/scsi-disk.h"
+
+#define DBROOT_FILE_MAX (1 << 20)	/* the kernel writes at most 256 KiB */
 
 struct kernel_kfs {
 	struct kfs kfs;
@@ -402,6 +405,135 @@ static int kernel_load_module(struct kfs *kfs, const char *name)
 	return r;
 }
 
+/* ---- disks and files of target/core ---- */
+
+/* "H:C:T" of a loopback target; its LUN is the fourth. */
+static int read_address(struct kfs *kfs, const char *tpgt, char **ret)
+{
+	_cleanup_free_ char *path = strf("%s/address", tpgt), *text = NULL;
+	size_t len;
+	int r = path ? kernel_read(kfs, path, &text, &len) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = 0;
+	*ret = steal_ptr(text);
+	return 0;
+}
+
+static int kernel_disk(struct kfs *kfs, const char *tpgt, unsigned lun, char **ret)
+{
+	_cleanup_free_ char *address = NULL;
+	int r = read_address(kfs, tpgt, &address);
+
+	return r < 0 ? r : scsi_disk_find(address, lun, ret);
+}
+
+static int kernel_wait_disk(struct kfs *kfs, const char *tpgt, unsigned lun, int stop, char **ret)
+{
+	_cleanup_free_ char *address = NULL;
+	int r = read_address(kfs, tpgt, &address);
+
+	return r < 0 ? r : scsi_disk_wait(address, lun, stop, ret);
+}
+
+static int kernel_rescan(struct kfs *kfs, const char *tpgt, unsigned lun)
+{
+	_cleanup_free_ char *address = NULL;
+	int r = read_address(kfs, tpgt, &address);
+
+	return r < 0 ? r : scsi_disk_rescan(address, lun);
+}
+
+static int kernel_hctl(struct kfs *kfs, const char *dev, unsigned ret[4])
+{
+	return scsi_hctl(dev, ret);
+}
+
+static int read_dbroot(struct kfs *kfs, char **ret)
+{
+	size_t len;
+	int r = kernel_read(kfs, "target/dbroot", ret, &len);
+
+	if (r >= 0)
+		(*ret)[strcspn(*ret, "\n")] = 0;
+	return r;
+}
+
+/* The folder that the file lies in, and its name; the folder that dbroot names may be reached by links, it is the administrator's word. */
+static int open_in_dbroot(struct kfs *kfs, const char *file, const char **ret_name)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	const char *slash = strrchr(file, '/');
+	_cleanup_free_ char *root = NULL, *folder = slash ? strndup(file, (size_t)(slash - file)) : strdup(".");
+	_cleanup_close_ int top = -1;
+	int r = kfs_dbroot_path_ok(file) && *file ? read_dbroot(kfs, &root) : -EINVAL;
+	long fd;
+
+	if (r < 0)
+		return r;
+	if (!folder)
+		return -ENOMEM;
+	top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return -errno;
+	fd = syscall(SYS_openat2, top, folder, &how, sizeof(how));
+	*ret_name = slash ? slash + 1 : file;
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int kernel_dbroot_read(struct kfs *kfs, const char *file, char **ret, size_t *ret_len)
+{
+	const char *name;
+	_cleanup_close_ int folder = open_in_dbroot(kfs, file, &name), fd = -1;
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (folder < 0)
+		return folder;
+	fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > DBROOT_FILE_MAX)
+		return -EFBIG;
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	while (n > 0 && len < (size_t)st.st_size) {
+		n = read(fd, text + len, (size_t)st.st_size - len);
+		if (n < 0)
+			return -errno;
+		len += (size_t)n;
+	}
+	text[len] = 0;
+	*ret_len = len;
+	*ret = steal_ptr(text);
+	return 0;
+}
+
+static int kernel_dbroot_mkdir(struct kfs *kfs, const char *folder)
+{
+	_cleanup_free_ char *root = NULL;
+	_cleanup_close_ int fd = -1;
+	const char *name;
+	int r;
+
+	if (!*folder) {
+		r = read_dbroot(kfs, &root);
+		if (r < 0)
+			return r;
+		return mkdir(root, 0700) < 0 ? -errno : 0;
+	}
+	fd = open_in_dbroot(kfs, folder, &name);
+	if (fd < 0)
+		return fd;
+	return mkdirat(fd, name, 0700) < 0 ? -errno : 0;
+}
+
 static int kernel_release(struct kfs *kfs, char **ret)
 {
 	struct utsname u;
@@ -476,6 +608,12 @@ static const struct kfs_ops kernel_ops = {
 	.load_module = kernel_load_module,
 	.has_module = kernel_has_module,
 	.has_option = kernel_has_option,
+	.disk = kernel_disk,
+	.wait_disk = kernel_wait_disk,
+	.rescan = kernel_rescan,
+	.hctl = kernel_hctl,
+	.dbroot_read = kernel_dbroot_read,
+	.dbroot_mkdir = kernel_dbroot_mkdir,
 	.release = kernel_release,
 	.free = kernel_free,
 };

@@ -30,6 +30,18 @@ int kfs_path_ok(const char *path)
 	return 1;
 }
 
+int kfs_dbroot_path_ok(const char *path)
+{
+	while (*path) {
+		size_t n = strcspn(path, "/");
+
+		if (!component_ok(path, n) || (path[n] && !path[n + 1]))
+			return 0;
+		path += n + !!path[n];
+	}
+	return 1;
+}
+
 void kfs_list_done(struct kfs_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)

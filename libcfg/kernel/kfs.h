@@ -87,6 +87,19 @@ struct kfs_ops {
 	/* Whether the running kernel was built with the Kconfig option (its name without "CONFIG_"): 1 or 0; -ENODATA when nothing
 	 * tells. */
 	int (*has_option)(struct kfs *k, const char *option);
+	/* The disk of a LUN of a loopback target, whose tpgt folder has that kfs path: "/dev/sdX". ENOENT while it or its node in /dev
+	 * is not there. */
+	int (*disk)(struct kfs *k, const char *tpgt, unsigned lun, char **ret);
+	/* The same, as soon as it is there and opens; ECANCELED when stop (-1: nothing) hangs up before that. */
+	int (*wait_disk)(struct kfs *k, const char *tpgt, unsigned lun, int stop, char **ret);
+	/* Makes that disk look at its size again. */
+	int (*rescan)(struct kfs *k, const char *tpgt, unsigned lun);
+	/* Host, channel, target and LUN of the SCSI device at the absolute path dev; ENODEV when it is none. */
+	int (*hctl)(struct kfs *k, const char *dev, unsigned ret[4]);
+	/* A file below the folder that target/dbroot names; file is relative, and no link on its way is followed. */
+	int (*dbroot_read)(struct kfs *k, const char *file, char **ret, size_t *ret_len);
+	/* Makes that folder ("") or one in it, 0700; EEXIST. */
+	int (*dbroot_mkdir)(struct kfs *k, const char *folder);
 	/* The running kernel's release ("6.12.117+deb12-amd64"). */
 	int (*release)(struct kfs *k, char **ret);
 	void (*free)(struct kfs *k);
@@ -119,5 +132,8 @@ int kfs_list_add(struct kfs_list *l, const char *name, char type);	/* copies nam
 /* True when path is one that the seam accepts: begins with "nvmet/" or "target/" (or is one of the
  * two), no empty, "." or ".." component, no component over 255 bytes, no control characters. */
 int kfs_path_ok(const char *path);
+
+/* True when a path below dbroot is one: relative, components as above; "" is the folder itself. */
+int kfs_dbroot_path_ok(const char *path);
 
 #endif

@@ -113,6 +113,22 @@ bool attr_is_secret(const struct attr_row *row)
 	return row->type == ATTR_SECRET;
 }
 
+static bool ends_with(const char *path, const char *file)
+{
+	size_t n = strlen(path), m = strlen(file);
+
+	return n > m && path[n - m - 1] == '/' && streq(path + n - m, file);
+}
+
+bool attr_file_is_secret(const char *path)
+{
+	for (enum kind kind = 0; kind < KIND_MAX; kind++)
+		attr_foreach(row, kind)
+			if (attr_is_secret(row) && row->file && ends_with(path, row->file))
+				return true;
+	return false;
+}
+
 bool attr_is_settable(const struct attr_row *row)
 {
 	return row->source != ATTR_DERIVED && !(row->flags & (ATTR_NO_MODEL | ATTR_TRIGGER));

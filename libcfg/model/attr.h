@@ -155,6 +155,8 @@ static inline bool attr_is_list(const struct attr_row *row)
 	return row->type == ATTR_REFS;
 }
 bool attr_is_secret(const struct attr_row *row);
+/* Whether the kernel file at that path ("nvmet/hosts/H/dhchap_key") holds a secret of any kind of object. */
+bool attr_file_is_secret(const char *path);
 /* Can stand in a document, be set by a person. */
 bool attr_is_settable(const struct attr_row *row);
 

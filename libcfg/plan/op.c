@@ -16,7 +16,10 @@ static const char *const verbs[] = {
 	[OP_FILE_REPLACE] = "replace file", [OP_FILE_APPEND] = "append to file", [OP_FILE_CUT] = "cut file",
 	[OP_FILE_REMOVE] = "remove file",
 	[OP_FILE_READ] = "read file", [OP_STORE_SECRET] = "store secret",
-	[OP_KEEP_SECRET] = "keep secret",
+	[OP_KEEP_SECRET] = "keep secret", [OP_FIND_DISK] = "find disk", [OP_WAIT_DISK] = "wait for disk",
+	[OP_RESCAN_DISK] = "rescan disk", [OP_WRITE_DISK] = "write disk", [OP_WRITE_HCTL] = "write SCSI address",
+	[OP_MAKE_DBROOT] = "make folders of dbroot", [OP_RESTORE_REGISTRATIONS] = "restore registrations",
+	[OP_CHECK_REGISTRATIONS] = "check registrations",
 };
 _Static_assert(ARRAY_SIZE(verbs) == OP_VERB_MAX, "each verb has words");
 
@@ -74,19 +77,31 @@ void oplist_done(struct oplist *l)
 
 char *op_text(const struct op *op)
 {
-	const char *path = op->path ? op->path : "";
+	const char *path = op->path ? op->path : "", *value = op->value ? op->value : "";
 
 	switch (op->verb) {
 	case OP_WRITE:
-		return strf("write %s = %s", path, op->value ? op->value : "");
+		return strf("write %s = %s", path, value);
 	case OP_WRITE_SECRET:
-		return op->value && *op->value ? strf("write %s = (secret of %s)", path, op->value) :
-						 strf("clear %s", path);
+		return *value ? strf("write %s = (secret of %s)", path, value) : strf("clear %s", path);
 	case OP_LINK:
-		return strf("link %s -> %s", path, op->value ? op->value : "");
+		return strf("link %s -> %s", path, value);
 	case OP_CREATE_FILE:
 	case OP_GROW_FILE:
-		return strf("%s %s to %s bytes", verbs[op->verb], path, op->value ? op->value : "");
+		return strf("%s %s to %s bytes", verbs[op->verb], path, value);
+	case OP_FIND_DISK:
+	case OP_WAIT_DISK:
+	case OP_RESCAN_DISK:
+		return strf("%s of %s/lun/lun_%s", verbs[op->verb], path, value);
+	case OP_WRITE_DISK:
+		return strf("write %s = disk of %s", path, value);
+	case OP_WRITE_HCTL:
+		return strf("write %s/udev_path = %s, and its SCSI address", path, value);
+	case OP_MAKE_DBROOT:
+		return strdup(verbs[op->verb]);
+	case OP_RESTORE_REGISTRATIONS:
+	case OP_CHECK_REGISTRATIONS:
+		return strf("%s of %s from aptpl_%s", verbs[op->verb], path, value);
 	default:
 		return strf("%s %s", verbs[op->verb], path);
 	}

@@ -34,7 +34,7 @@ enum op_verb {
 	OP_IN_USE,		/* value: "TRTYPE ADRFAM TRADDR TRSVCID" of a port; result: a cookie a line */
 	OP_WAIT_CHANGE,		/* value: kfs paths of folders, one a line; returns when something is made, removed or written in one of
 				 * them (inotify), or at once if one is absent. Never counts as stuck. */
-	OP_SYSTEM,		/* result: "key value" lines: release, whether configfs is mounted and nvmet there, cpus */
+	OP_SYSTEM,		/* result: "key value" lines: release, whether configfs is mounted, nvmet and target there, cpus */
 	OP_HAS_MODULE,		/* path: name of a module; result: "yes" or "no" */
 	OP_HAS_OPTION,		/* path: Kconfig option without "CONFIG_"; result: "yes", "no" or "unknown" */
 	/* the daemon's own files, below the folders of state only */
@@ -45,6 +45,16 @@ enum op_verb {
 	OP_FILE_READ,		/* result: content (at most 64 MiB); only below the folders of state and generations */
 	OP_STORE_SECRET,	/* path: name below the folder of secrets; value: the secret (never printed) */
 	OP_KEEP_SECRET,		/* path: the same; value: kfs path of an attribute, whose secret is stored and hidden */
+	/* Disks that a loopback target makes of its LUNs; path: kfs path of its tpgt folder, value: number of the LUN */
+	OP_FIND_DISK,		/* result: "/dev/sdX"; ENOENT when there is none */
+	OP_WAIT_DISK,		/* waits until disk and node are there; result: "/dev/sdX" */
+	OP_RESCAN_DISK,		/* the disk looks at its size again */
+	OP_WRITE_DISK,		/* path: a namespace's device_path, value: kfs path of a tpgt folder; writes the path of the disk of its LUN 0 */
+	/* target/core */
+	OP_WRITE_HCTL,		/* path: target/core/pscsi_N/NAME, value: path of a device; writes it, and its SCSI address from sysfs */
+	OP_MAKE_DBROOT,		/* the folder that target/dbroot names, and "pr" and "alua" in it */
+	OP_RESTORE_REGISTRATIONS, /* path: target/core/HBA/NAME, value: its unit serial; what <dbroot>/pr/aptpl_SERIAL holds. Result: how many */
+	OP_CHECK_REGISTRATIONS,	/* the same; EUNATCH unless they, and the reservation, are in force */
 	OP_VERB_MAX
 };
 

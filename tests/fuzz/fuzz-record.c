@@ -130,6 +130,24 @@ static void assert_allowed(const struct op *op)
 	case OP_CHECK_MOVING:
 		assert(*op->path == '/' && !strstr(op->path, "/../"));
 		break;
+	case OP_FIND_DISK:
+	case OP_WAIT_DISK:
+	case OP_RESCAN_DISK:
+		assert(strncmp(op->path, "target/loopback/", 16) == 0);
+		assert_inside(op->path);
+		break;
+	case OP_WRITE_DISK:
+		assert(strncmp(op->path, "nvmet/subsystems/", 17) == 0 && strncmp(op->value, "target/loopback/", 16) == 0);
+		assert_inside(op->path);
+		assert_inside(op->value);
+		break;
+	case OP_WRITE_HCTL:
+	case OP_RESTORE_REGISTRATIONS:
+	case OP_CHECK_REGISTRATIONS:
+		assert(strncmp(op->path, "target/core/", 12) == 0);
+		assert_inside(op->path);
+		assert(op->verb == OP_WRITE_HCTL ? *op->value == '/' : !strchr(op->value, '/'));
+		break;
 	default:
 		break;
 	}

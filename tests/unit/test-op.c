@@ -32,6 +32,14 @@ static void test_text(void **state)
 	assert_text(OP_LINK, "nvmet/ports/1/subsystems/s", "nvmet/subsystems/s", "link nvmet/ports/1/subsystems/s -> nvmet/subsystems/s");
 	assert_text(OP_WRITE_SECRET, "nvmet/hosts/h/dhchap_key", "file:k", "write nvmet/hosts/h/dhchap_key = (secret of file:k)");
 	assert_text(OP_WRITE_SECRET, "nvmet/hosts/h/dhchap_key", "", "clear nvmet/hosts/h/dhchap_key");
+	assert_text(OP_WRITE_DISK, "nvmet/subsystems/s/namespaces/1/device_path", "target/loopback/naa.3123456789abcdef/tpgt_1",
+		    "write nvmet/subsystems/s/namespaces/1/device_path = disk of target/loopback/naa.3123456789abcdef/tpgt_1");
+	assert_text(OP_WAIT_DISK, "target/loopback/naa.3123456789abcdef/tpgt_1", "0",
+		    "wait for disk of target/loopback/naa.3123456789abcdef/tpgt_1/lun/lun_0");
+	assert_text(OP_WRITE_HCTL, "target/core/pscsi_7/d", "/dev/sda", "write target/core/pscsi_7/d/udev_path = /dev/sda, and its SCSI address");
+	assert_text(OP_MAKE_DBROOT, "", NULL, "make folders of dbroot");
+	assert_text(OP_RESTORE_REGISTRATIONS, "target/core/iblock_7/d", "5d1f0c8e",
+		    "restore registrations of target/core/iblock_7/d from aptpl_5d1f0c8e");
 	assert_text(OP_CREATE_FILE, "/srv/x", "4096", "create file /srv/x to 4096 bytes");
 }
 

@@ -209,6 +209,54 @@ static int tiny_has_option(struct kfs *k, const char *option)
 	return streq(option, "NVME_TARGET_AUTH") ? 1 : -ENODATA;
 }
 
+static int tiny_disk(struct kfs *k, const char *tpgt, unsigned lun, char **ret)
+{
+	called(k, "disk %s %u", tpgt, lun);
+	if (!of(k)->disk)
+		return -ENOENT;
+	*ret = strdup(of(k)->disk);
+	return 0;
+}
+
+static int tiny_wait_disk(struct kfs *k, const char *tpgt, unsigned lun, int stop, char **ret)
+{
+	called(k, "wait for disk %s %u", tpgt, lun);
+	return tiny_disk(k, tpgt, lun, ret);
+}
+
+static int tiny_rescan(struct kfs *k, const char *tpgt, unsigned lun)
+{
+	called(k, "rescan %s %u", tpgt, lun);
+	return of(k)->disk ? 0 : -ENOENT;
+}
+
+static int tiny_hctl(struct kfs *k, const char *dev, unsigned ret[4])
+{
+	static const unsigned address[4] = { 3, 0, 1, 2 };
+
+	called(k, "address %s", dev);
+	memcpy(ret, address, sizeof(address));
+	return -of(k)->file_error;
+}
+
+static int tiny_dbroot_read(struct kfs *k, const char *file, char **ret, size_t *ret_len)
+{
+	assert(kfs_dbroot_path_ok(file));
+	called(k, "dbroot read %s", file);
+	if (!of(k)->dbroot_file)
+		return -ENOENT;
+	*ret = strdup(of(k)->dbroot_file);
+	*ret_len = strlen(*ret);
+	return 0;
+}
+
+static int tiny_dbroot_mkdir(struct kfs *k, const char *folder)
+{
+	assert(kfs_dbroot_path_ok(folder));
+	called(k, "dbroot mkdir %s", folder);
+	return -of(k)->file_error;
+}
+
 static int tiny_release(struct kfs *k, char **ret)
 {
 	called(k, "release");
@@ -237,6 +285,12 @@ static const struct kfs_ops tiny_ops = {
 	.load_module = tiny_load_module,
 	.has_module = tiny_has_module,
 	.has_option = tiny_has_option,
+	.disk = tiny_disk,
+	.wait_disk = tiny_wait_disk,
+	.rescan = tiny_rescan,
+	.hctl = tiny_hctl,
+	.dbroot_read = tiny_dbroot_read,
+	.dbroot_mkdir = tiny_dbroot_mkdir,
 	.release = tiny_release,
 	.free = tiny_free,
 };

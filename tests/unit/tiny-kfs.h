@@ -22,6 +22,8 @@ struct tiny_kfs {
 	int probe_error;
 	int file_error, write_error;
 	const char *keeps;		/* what the next write leaves behind instead of the value */
+	const char *disk;		/* of every loopback LUN; NULL: none */
+	const char *dbroot_file;	/* what every file below dbroot holds; NULL: there is none */
 	void (*before_call)(struct tiny_kfs *k, const char *call);
 };
 

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the target tree of LIO needs beside its files: the disks of loopback targets, SCSI addresses, the folder of dbroot, registrations. */
+#include <errno.h>
+
+#include "daemon/worker-private.h"
+#include "kernel/aptpl.h"
+
+/* ---- disks ---- */
+
+/* worker_check() has seen that it is a number. */
+static unsigned lun_of(const struct op *op)
+{
+	uint64_t lun = 0;
+
+	text_to_u64(op->value, &lun);
+	return (unsigned)lun;
+}
+
+static int say_no_disk(char **message, int code, const char *tpgt)
+{
+	return worker_say(message, code, "the disk of %s cannot be found: %s", tpgt, code == ENOENT ? "there is none" : strerror(code));
+}
+
+int worker_find_disk(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->disk(w->kfs, op->path, lun_of(op), data);
+
+	return r < 0 ? say_no_disk(message, -r, op->path) : 0;
+}
+
+/* Without a nexus the kernel never makes a disk of a LUN, and to wait would be in vain. */
+static int check_nexus(struct worker *w, const char *tpgt, char **message)
+{
+	_cleanup_free_ char *path = strf("%s/nexus", tpgt), *text = NULL;
+	size_t len;
+	int r = path ? w->kfs->ops->read(w->kfs, path, &text, &len) : -ENOMEM;
+
+	return r < 0 ? worker_say(message, -r, "%s has no nexus, so that no disk will come: %s", tpgt, strerror(-r)) : 0;
+}
+
+int worker_wait_disk(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = check_nexus(w, op->path, message);
+
+	if (r < 0)
+		return r;
+	r = w->kfs->ops->wait_disk(w->kfs, op->path, lun_of(op), w->sock, data);
+	return r < 0 ? say_no_disk(message, -r, op->path) : 0;
+}
+
+int worker_rescan_disk(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->rescan(w->kfs, op->path, lun_of(op));
+
+	return r < 0 ? worker_say(message, -r, "the disk of %s cannot be made to look at its size: %s", op->path,
+				  r == -ENOENT ? "there is none" : strerror(-r)) : 0;
+}
+
+int worker_write_disk(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_free_ char *disk = NULL, *line = NULL;
+	int r = w->kfs->ops->disk(w->kfs, op->value, 0, &disk);
+
+	if (r < 0)
+		return say_no_disk(message, -r, op->value);
+	line = strf("%s\n", disk);
+	if (!line)
+		return -ENOMEM;
+	return w->kfs->ops->write(w->kfs, op->path, line, strlen(line));
+}
+
+/* ---- SCSI passthrough ---- */
+
+static int write_line(struct worker *w, const char *folder, const char *file, const char *value)
+{
+	_cleanup_free_ char *path = strf("%s/%s", folder, file), *line = strf("%s\n", value);
+
+	return path && line ? w->kfs->ops->write(w->kfs, path, line, strlen(line)) : -ENOMEM;
+}
+
+int worker_write_hctl(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_free_ char *address = NULL;
+	unsigned a[4];
+	int r = w->kfs->ops->hctl(w->kfs, op->value, a);
+
+	if (r == -ENOENT)
+		return worker_say(message, ENOENT, "%s does not exist", op->value);
+	if (r < 0)
+		return worker_say(message, -r, "%s %s", op->value,
+				  r == -ENODEV ? "is not a SCSI device, nor a whole SCSI disk" : strerror(-r));
+	address = strf("scsi_host_id=%u,scsi_channel_id=%u,scsi_target_id=%u,scsi_lun_id=%u", a[0], a[1], a[2], a[3]);
+	if (!address)
+		return -ENOMEM;
+	r = write_line(w, op->path, "udev_path", op->value);
+	return r < 0 ? r : write_line(w, op->path, "control", address);
+}
+
+/* ---- dbroot, registrations ---- */
+
+int worker_make_dbroot(struct worker *w, const struct op *op, char **data, char **message)
+{
+	static const char *const folders[] = { "", "pr", "alua" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		int r = w->kfs->ops->dbroot_mkdir(w->kfs, folders[i]);
+
+		if (r < 0 && r != -EEXIST)
+			return worker_say(message, -r, "the folder%s%s of dbroot, without which no initiator could register, cannot be made: %s",
+					  *folders[i] ? " " : "", folders[i], strerror(-r));
+	}
+	return 0;
+}
+
+/* What the kernel kept of the storage object's registrations; none when there is no file. */
+static int read_registrations(struct worker *w, const char *serial, struct aptpl *ret, char **message)
+{
+	_cleanup_free_ char *file = strf("pr/aptpl_%s", serial), *text = NULL;
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	size_t len = 0;
+	int r = file ? w->kfs->ops->dbroot_read(w->kfs, file, &text, &len) : -ENOMEM;
+
+	if (r == -ENOENT) {
+		*ret = (struct aptpl){ 0 };
+		return 0;
+	}
+	if (r < 0)
+		return worker_say(message, -r, "the registrations in %s cannot be read: %s", file ? file : serial, strerror(-r));
+	r = aptpl_parse(text, len, file, ret, &err);
+	return r < 0 ? worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r)) : 0;
+}
+
+int worker_restore_registrations(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_(aptpl_done) struct aptpl known = { 0 };
+	int r = read_registrations(w, op->value, &known, message);
+
+	for (size_t i = 0; r >= 0 && i < known.n; i++) {
+		r = write_line(w, op->path, "pr/res_aptpl_metadata", known.items[i].restore);
+		if (r < 0)
+			worker_say(message, -r, "the registration of %s cannot be restored: %s", known.items[i].node, strerror(-r));
+	}
+	if (r >= 0) {
+		*data = strf("%zu", known.n);
+		r = *data ? 0 : -ENOMEM;
+	}
+	return r;
+}
+
+static int read_pr(struct worker *w, const struct op *op, const char *file, char **ret)
+{
+	_cleanup_free_ char *path = strf("%s/pr/%s", op->path, file);
+	size_t len;
+
+	return path ? w->kfs->ops->read(w->kfs, path, ret, &len) : -ENOMEM;
+}
+
+int worker_check_registrations(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_(aptpl_done) struct aptpl known = { 0 };
+	_cleanup_free_ char *registered = NULL, *holder = NULL;
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	int r = read_registrations(w, op->value, &known, message);
+
+	if (r < 0 || !known.n)
+		return r;
+	r = read_pr(w, op, "res_pr_registered_i_pts", &registered);
+	if (r >= 0)
+		r = read_pr(w, op, "res_holder", &holder);
+	if (r < 0)
+		return r;
+	r = aptpl_check(&known, registered, holder, &err);
+	return r < 0 ? worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r)) : 0;
+}

@@ -405,6 +405,53 @@ static int kernel_load_module(struct kfs *kfs, const char *name)
 	return r;
 }
 
+static int kernel_release(struct kfs *kfs, char **ret)
+{
+	struct utsname u;
+
+	if (uname(&u) < 0)
+		return -errno;
+	*ret = strdup(u.release);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* A kernel tells how it was built by /proc/config.gz; most distributions have a file instead. zlib reads both kinds. */
+static gzFile open_config(void)
+{
+	static const struct { const char *before, *behind; } places[] = {
+		{ "/boot/config-", "" }, { "/lib/modules/", "/config" }, { "/usr/lib/modules/", "/config" },
+	};
+	gzFile f = gzopen("/proc/config.gz", "re");
+	struct utsname u;
+
+	for (size_t i = 0; !f && i < ARRAY_SIZE(places) && uname(&u) == 0; i++) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s%s%s", places[i].before, u.release, places[i].behind);
+		f = gzopen(path, "re");
+	}
+	return f;
+}
+
+/* "CONFIG_NVME_TARGET=m" or "# CONFIG_NVME_TARGET_AUTH is not set"; an option that depends on a missing one has no line at all. */
+static int kernel_has_option(struct kfs *kfs, const char *option)
+{
+	_cleanup_free_ char *wanted = strf("CONFIG_%s=", option);
+	char line[512];
+	gzFile f;
+	int r = 0;
+
+	if (!wanted)
+		return -ENOMEM;
+	f = open_config();
+	if (!f)
+		return -ENODATA;
+	while (!r && gzgets(f, line, sizeof(line)))
+		r = strncmp(line, wanted, strlen(wanted)) == 0 && strchr("ym", line[strlen(wanted)]);
+	gzclose(f);
+	return r;
+}
+
 /* ---- disks and files of target/core ---- */
 
 /* "H:C:T" of a loopback target; its LUN is the fourth. */
@@ -434,6 +481,9 @@ static int kernel_wait_disk(struct kfs *kfs, const char *tpgt, unsigned lun, int
 	_cleanup_free_ char *address = NULL;
 	int r = read_address(kfs, tpgt, &address);
 
+	/* Where there is no udev, nobody loads the driver that makes disks of SCSI devices. */
+	if (r >= 0)
+		r = kernel_load_module(kfs, "sd_mod");
 	return r < 0 ? r : scsi_disk_wait(address, lun, stop, ret);
 }
 
@@ -532,53 +582,6 @@ static int kernel_dbroot_mkdir(struct kfs *kfs, const char *folder)
 	if (fd < 0)
 		return fd;
 	return mkdirat(fd, name, 0700) < 0 ? -errno : 0;
-}
-
-static int kernel_release(struct kfs *kfs, char **ret)
-{
-	struct utsname u;
-
-	if (uname(&u) < 0)
-		return -errno;
-	*ret = strdup(u.release);
-	return *ret ? 0 : -ENOMEM;
-}
-
-/* A kernel tells how it was built by /proc/config.gz; most distributions have a file instead. zlib reads both kinds. */
-static gzFile open_config(void)
-{
-	static const struct { const char *before, *behind; } places[] = {
-		{ "/boot/config-", "" }, { "/lib/modules/", "/config" }, { "/usr/lib/modules/", "/config" },
-	};
-	gzFile f = gzopen("/proc/config.gz", "re");
-	struct utsname u;
-
-	for (size_t i = 0; !f && i < ARRAY_SIZE(places) && uname(&u) == 0; i++) {
-		char path[PATH_MAX];
-
-		snprintf(path, sizeof(path), "%s%s%s", places[i].before, u.release, places[i].behind);
-		f = gzopen(path, "re");
-	}
-	return f;
-}
-
-/* "CONFIG_NVME_TARGET=m" or "# CONFIG_NVME_TARGET_AUTH is not set"; an option that depends on a missing one has no line at all. */
-static int kernel_has_option(struct kfs *kfs, const char *option)
-{
-	_cleanup_free_ char *wanted = strf("CONFIG_%s=", option);
-	char line[512];
-	gzFile f;
-	int r = 0;
-
-	if (!wanted)
-		return -ENOMEM;
-	f = open_config();
-	if (!f)
-		return -ENODATA;
-	while (!r && gzgets(f, line, sizeof(line)))
-		r = strncmp(line, wanted, strlen(wanted)) == 0 && strchr("ym", line[strlen(wanted)]);
-	gzclose(f);
-	return r;
 }
 
 static void kernel_free(struct kfs *kfs)

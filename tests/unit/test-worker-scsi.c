@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker does and refuses to do in the target tree of LIO, on a tiny kernel. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "daemon/worker.h"
+#include "tests/unit/tiny-kfs.h"
+
+#define STORAGE "target/core/iblock_7/vol0"
+#define TPGT "target/loopback/naa.3123456789abcdef/tpgt_1"
+#define DEVICE_PATH "nvmet/subsystems/s/namespaces/1/device_path"
+
+static char config_dir[] = "/tmp/nvmetctl-worker-scsi-XXXXXX";
+static struct pool_settings settings = { .kernel = "fake:/nowhere", .config_dir = config_dir, .state_dir = "/nowhere/state",
+					 .run_dir = "/nowhere/run" };
+
+struct fixture {
+	struct tiny_kfs kernel;
+	struct worker worker;
+	char *data, *message;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	tiny_init(&f->kernel);
+	f->worker = (struct worker){ .settings = &settings, .kfs = &f->kernel.kfs, .sock = -1 };
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	free(f->data);
+	free(f->message);
+	tiny_done(&f->kernel);
+	free(f);
+	return 0;
+}
+
+/* One operation; positive errno. */
+static int run(struct fixture *f, enum op_verb verb, unsigned flags, const char *path, const char *value)
+{
+	struct op op = { .verb = verb, .flags = flags, .path = (char *)path, .value = (char *)value };
+	struct oplist ops = { .items = &op, .n = 1 };
+	size_t done;
+
+	free(steal_ptr(f->data));
+	free(steal_ptr(f->message));
+	return worker_run(&f->worker, &ops, &done, &f->data, &f->message);
+}
+
+static void assert_says(const struct fixture *f, const char *words)
+{
+	if (!f->message || !strstr(f->message, words))
+		fail_msg("\"%s\" does not say \"%s\"", f->message ? f->message : "(nothing)", words);
+}
+
+static void assert_calls(struct fixture *f, const char *calls)
+{
+	assert_string_equal(f->kernel.calls.s ? f->kernel.calls.s : "", calls);
+	strbuf_done(&f->kernel.calls);
+}
+
+static void refuse(struct fixture *f, enum op_verb verb, const char *path, const char *value)
+{
+	if (run(f, verb, 0, path, value) != EINVAL)
+		fail_msg("%s %s was not refused", op_verb_to_str(verb), path);
+	assert_non_null(f->message);
+	assert_calls(f, "");
+}
+
+/* ---- disks ---- */
+
+static void test_only_disks_of_loopback_targets_are_looked_for(void **state)
+{
+	static const char *const bad[] = { "", "target/loopback", "target/loopback/naa.3", "target/loopback/naa.3/tpgt_1/lun", "target/iscsi/iqn.x/tpgt_1",
+					   "target/loopback/../tpgt_1", "target/loopback/naa.3/x", "/sys/kernel/config/target/loopback/naa.3/tpgt_1" };
+	static const enum op_verb verbs[] = { OP_FIND_DISK, OP_WAIT_DISK, OP_RESCAN_DISK };
+
+	for (size_t v = 0; v < ARRAY_SIZE(verbs); v++) {
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			refuse(*state, verbs[v], bad[i], "0");
+		refuse(*state, verbs[v], TPGT, NULL);
+		refuse(*state, verbs[v], TPGT, "-1");
+		refuse(*state, verbs[v], TPGT, "x");
+		refuse(*state, verbs[v], TPGT, "16384");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		refuse(*state, OP_WRITE_DISK, DEVICE_PATH, bad[i]);
+	refuse(*state, OP_WRITE_DISK, "nvmet/subsystems/s/namespaces/1/enable", TPGT);
+	refuse(*state, OP_WRITE_DISK, "target/core/iblock_0/x/device_path", TPGT);
+}
+
+static void test_a_disk_is_found_or_there_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run(f, OP_FIND_DISK, 0, TPGT, "0"), ENOENT);
+	assert_says(f, "the disk of " TPGT " cannot be found: there is none");
+	assert_int_equal(run(f, OP_FIND_DISK, OP_MAY_BE_ABSENT, TPGT, "0"), 0);
+	assert_null(f->data);
+	assert_int_equal(run(f, OP_RESCAN_DISK, 0, TPGT, "0"), ENOENT);
+	f->kernel.disk = "/dev/sdc";
+	assert_int_equal(run(f, OP_FIND_DISK, 0, TPGT, "3"), 0);
+	assert_string_equal(f->data, "/dev/sdc");
+	strbuf_done(&f->kernel.calls);
+	assert_int_equal(run(f, OP_RESCAN_DISK, 0, TPGT, "3"), 0);
+	assert_calls(f, "rescan " TPGT " 3\n");
+}
+
+static void test_a_disk_that_cannot_come_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->kernel.disk = "/dev/sdc";
+	tiny_put(&f->kernel, KFS_ATTR, TPGT "/nexus", "naa.3123456789abcdef\n")->error = ENODEV;
+	assert_int_equal(run(f, OP_WAIT_DISK, 0, TPGT, "0"), ENODEV);
+	assert_says(f, "has no nexus");
+	tiny_find(&f->kernel, TPGT "/nexus")->error = 0;
+	assert_int_equal(run(f, OP_WAIT_DISK, 0, TPGT, "0"), 0);
+	assert_string_equal(f->data, "/dev/sdc");
+}
+
+static void test_a_namespace_gets_the_disk_that_is_there_now(void **state)
+{
+	struct fixture *f = *state;
+
+	tiny_put(&f->kernel, KFS_ATTR, DEVICE_PATH, "(null)\n");
+	assert_int_equal(run(f, OP_WRITE_DISK, 0, DEVICE_PATH, TPGT), ENOENT);
+	assert_string_equal(tiny_find(&f->kernel, DEVICE_PATH)->value, "(null)\n");
+	f->kernel.disk = "/dev/sdaa";
+	assert_int_equal(run(f, OP_WRITE_DISK, 0, DEVICE_PATH, TPGT), 0);
+	assert_string_equal(tiny_find(&f->kernel, DEVICE_PATH)->value, "/dev/sdaa\n");
+}
+
+/* ---- storage objects ---- */
+
+static void test_the_address_of_a_scsi_device_is_written_behind_its_path(void **state)
+{
+	struct fixture *f = *state;
+
+	refuse(f, OP_WRITE_HCTL, "target/core/pscsi_0", "/dev/sda");
+	refuse(f, OP_WRITE_HCTL, "target/core/alua/lu_gps", "/dev/sda");
+	refuse(f, OP_WRITE_HCTL, "target/core/pscsi_0/x", "sda");
+	refuse(f, OP_WRITE_HCTL, "target/core/pscsi_0/x", "/dev/../etc");
+	tiny_put(&f->kernel, KFS_ATTR, "target/core/pscsi_0/x/udev_path", "");
+	tiny_put(&f->kernel, KFS_ATTR, "target/core/pscsi_0/x/control", "");
+	assert_int_equal(run(f, OP_WRITE_HCTL, 0, "target/core/pscsi_0/x", "/dev/sg1"), 0);
+	assert_string_equal(tiny_find(&f->kernel, "target/core/pscsi_0/x/udev_path")->value, "/dev/sg1\n");
+	assert_string_equal(tiny_find(&f->kernel, "target/core/pscsi_0/x/control")->value,
+			    "scsi_host_id=3,scsi_channel_id=0,scsi_target_id=1,scsi_lun_id=2\n");
+	f->kernel.file_error = ENODEV;
+	assert_int_equal(run(f, OP_WRITE_HCTL, 0, "target/core/pscsi_0/x", "/dev/vda"), ENODEV);
+	assert_says(f, "/dev/vda is not a SCSI device");
+}
+
+/* What tells of a ramdisk's size while it is in use tells of memory that is not there. */
+static void test_what_an_enabled_storage_object_is_made_of_stays(void **state)
+{
+	static const char *const refused[] = { "rd_pages=8192", "rd_nullio=1", "fd_dev_size=1024,fd_buffered_io=1", "fd_dev_name=/x\nfd_dev_size=1",
+					       "fd_dev_size=1,,rd_pages=1", "udev_path=/dev/sdb", "readonly=1", "dev_size=1", "x", "fd_dev_size=" };
+	struct fixture *f = *state;
+
+	tiny_put(&f->kernel, KFS_ATTR, STORAGE "/control", "");
+	tiny_put(&f->kernel, KFS_ATTR, STORAGE "/enable", "0\n");
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, STORAGE "/control", refused[i]), 0);
+	free(tiny_find(&f->kernel, STORAGE "/enable")->value);
+	tiny_find(&f->kernel, STORAGE "/enable")->value = strdup("1\n");
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		if (run(f, OP_WRITE, OP_NEWLINE, STORAGE "/control", refused[i]) != EBUSY)
+			fail_msg("\"%s\" was not refused", refused[i]);
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, STORAGE "/control", "fd_dev_size=1073741824"), 0);
+	tiny_find(&f->kernel, STORAGE "/enable")->error = EIO;
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, STORAGE "/control", "fd_dev_size=1073741824"), EIO);
+}
+
+/* ---- dbroot, registrations ---- */
+
+static void test_the_folders_of_dbroot_are_made_or_left_as_they_are(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run(f, OP_MAKE_DBROOT, 0, "", NULL), 0);
+	assert_calls(f, "dbroot mkdir \ndbroot mkdir pr\ndbroot mkdir alua\n");
+	f->kernel.file_error = EEXIST;
+	assert_int_equal(run(f, OP_MAKE_DBROOT, 0, "", NULL), 0);
+	f->kernel.file_error = EROFS;
+	assert_int_equal(run(f, OP_MAKE_DBROOT, 0, "", NULL), EROFS);
+	assert_says(f, "the folder of dbroot, without which no initiator could register, cannot be made: Read-only");
+}
+
+static const char two[] =
+	"PR_REG_START: 0\ninitiator_fabric=iSCSI\ninitiator_node=iqn.a:1\nsa_res_key=16\nres_holder=1\nres_type=03\nres_scope=00\nres_all_tg_pt=0\n"
+	"mapped_lun=0\ntarget_fabric=iSCSI\ntarget_node=iqn.t\ntpgt=1\nport_rtpi=1\ntarget_lun=0\nPR_REG_END: 0\n"
+	"PR_REG_START: 1\ninitiator_fabric=iSCSI\ninitiator_node=iqn.a:2\nsa_res_key=17\nres_holder=0\nres_all_tg_pt=0\n"
+	"mapped_lun=0\ntarget_fabric=iSCSI\ntarget_node=iqn.t\ntpgt=1\nport_rtpi=1\ntarget_lun=0\nPR_REG_END: 1\n";
+#define ONE(node, key, held) "initiator_fabric=iSCSI,initiator_node=" node ",sa_res_key=" key "," held "res_all_tg_pt=0,mapped_lun=0," \
+	"target_fabric=iSCSI,target_node=iqn.t,tpgt=1,port_rtpi=1,target_lun=0\n"
+
+static void test_serials_are_names_of_files(void **state)
+{
+	static const char *const bad[] = { "", "a/b", "/etc/shadow", "../x", "a\nb", "a\xc3\xa4" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		refuse(*state, OP_RESTORE_REGISTRATIONS, STORAGE, bad[i]);
+		refuse(*state, OP_CHECK_REGISTRATIONS, STORAGE, bad[i]);
+	}
+	refuse(*state, OP_RESTORE_REGISTRATIONS, STORAGE, NULL);
+	refuse(*state, OP_RESTORE_REGISTRATIONS, "target/core/iblock_7", "x");
+	refuse(*state, OP_RESTORE_REGISTRATIONS, STORAGE "/pr", "x");
+}
+
+static void test_each_registration_is_written_by_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	tiny_put(&f->kernel, KFS_ATTR, STORAGE "/pr/res_aptpl_metadata", "");
+	f->kernel.dbroot_file = two;
+	assert_int_equal(run(f, OP_RESTORE_REGISTRATIONS, 0, STORAGE, "serial-1"), 0);
+	assert_string_equal(f->data, "2");
+	assert_calls(f, "dbroot read pr/aptpl_serial-1\n"
+		     "write " STORAGE "/pr/res_aptpl_metadata 195 " ONE("iqn.a:1", "16", "res_holder=1,res_type=3,res_scope=0,") "\n"
+		     "write " STORAGE "/pr/res_aptpl_metadata 172 " ONE("iqn.a:2", "17", "res_holder=0,") "\n");
+	f->kernel.write_error = EINVAL;
+	assert_int_equal(run(f, OP_RESTORE_REGISTRATIONS, 0, STORAGE, "serial-1"), EINVAL);
+	assert_says(f, "the registration of iqn.a:1 cannot be restored");
+}
+
+static void test_without_a_file_nothing_is_restored(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(run(f, OP_RESTORE_REGISTRATIONS, 0, STORAGE, "s"), 0);
+	assert_string_equal(f->data, "0");
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), 0);
+	f->kernel.dbroot_file = "No Registrations or Reservations";
+	assert_int_equal(run(f, OP_RESTORE_REGISTRATIONS, 0, STORAGE, "s"), 0);
+	assert_string_equal(f->data, "0");
+}
+
+static void test_a_damaged_file_restores_nothing(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *cut = strndup(two, sizeof(two) - 20);
+
+	tiny_put(&f->kernel, KFS_ATTR, STORAGE "/pr/res_aptpl_metadata", "");
+	f->kernel.dbroot_file = cut;
+	assert_int_equal(run(f, OP_RESTORE_REGISTRATIONS, 0, STORAGE, "s"), EINVAL);
+	assert_says(f, "pr/aptpl_s:27: ");
+	assert_calls(f, "dbroot read pr/aptpl_s\n");
+}
+
+static void test_registrations_that_are_not_in_force_are_told(void **state)
+{
+	struct fixture *f = *state;
+	struct tiny_entry *list = tiny_put(&f->kernel, KFS_ATTR, STORAGE "/pr/res_pr_registered_i_pts",
+					   "SPC-3 PR Registrations:\niSCSI Node: iqn.a:1 Key: 0x0000000000000010 PRgen: 0x00000000\n");
+
+	tiny_put(&f->kernel, KFS_ATTR, STORAGE "/pr/res_holder", "SPC-3 Reservation: iSCSI Initiator: iqn.a:1\n");
+	f->kernel.dbroot_file = two;
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
+	assert_says(f, "the registration of iSCSI iqn.a:2 with key 0x11 is not in force");
+	free(list->value);
+	list->value = strdup("iSCSI Node: iqn.a:2 Key: 0x0000000000000011 PRgen: 0x0\niSCSI Node: iqn.a:1 Key: 0x0000000000000010 PRgen: 0x0\n");
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), 0);
+}
+
+/* ---- scanning ---- */
+
+static void test_the_target_tree_is_scanned_without_counters_and_buttons(void **state)
+{
+	struct fixture *f = *state;
+	struct tiny_kfs *k = &f->kernel;
+
+	tiny_put(k, KFS_DIR, "target", NULL);
+	tiny_put(k, KFS_DIR, "target/x", NULL);
+	tiny_put(k, KFS_DIR, "target/x/statistics", NULL);
+	tiny_put(k, KFS_DIR, "target/x/fabric_statistics", NULL);
+	tiny_put(k, KFS_DIR, "target/x/action", NULL);
+	tiny_put(k, KFS_ATTR, "target/x/nexus", "")->error = ENODEV;
+	tiny_put(k, KFS_ATTR, "target/x/odd", "")->error = ESRCH;
+	tiny_put(k, KFS_ATTR, "target/x/plain", "1\n");
+	assert_int_equal(run(f, OP_SCAN, OP_RECURSIVE, "target", NULL), 0);
+	assert_string_equal(f->data, "d \nd x\nx x/nexus\nx x/odd\nf x/plain 2\n1\n\n");
+	assert_calls(f, "list target\nlist target/x\nread target/x/nexus\nread target/x/odd\nread target/x/plain\n");
+	/* But what says that nothing was asked is no answer. */
+	tiny_find(k, "target/x/plain")->error = EMFILE;
+	assert_int_equal(run(f, OP_SCAN, OP_RECURSIVE, "target", NULL), EMFILE);
+}
+
+/* ---- secrets ---- */
+
+static void put_secret(const char *text)
+{
+	_cleanup_free_ char *folder = strf("%s/secrets", config_dir), *path = strf("%s/joe", folder);
+	_cleanup_close_ int fd = -1;
+
+	mkdir(folder, 0700);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+#define PASSWORD "target/iscsi/iqn.t/tpgt_1/acls/iqn.a/auth/password"
+
+static void test_a_secret_of_chap_is_written_bare_and_cleared_by_the_kernels_word(void **state)
+{
+	struct fixture *f = *state;
+	char longest[257] = "";
+
+	tiny_put(&f->kernel, KFS_ATTR, PASSWORD, "\n");
+	put_secret("topsecret\n");
+	assert_int_equal(run(f, OP_WRITE_SECRET, 0, PASSWORD, "file:joe"), 0);
+	assert_calls(f, "hide " PASSWORD "\nwrite " PASSWORD " 9 topsecret\n");
+	assert_int_equal(run(f, OP_WRITE_SECRET, 0, PASSWORD, ""), 0);
+	assert_calls(f, "hide " PASSWORD "\nwrite " PASSWORD " 4 NULL\n");
+	/* It would say that there is none. */
+	put_secret("NULLtopsecret\n");
+	assert_int_equal(run(f, OP_WRITE_SECRET, 0, PASSWORD, "file:joe"), EINVAL);
+	assert_says(f, "file:joe begins with NULL");
+	assert_null(strstr(f->message, "topsecret"));
+	memset(longest, 'x', 256);
+	put_secret(longest);
+	assert_int_equal(run(f, OP_WRITE_SECRET, 0, PASSWORD, "file:joe"), E2BIG);
+	longest[255] = 0;
+	put_secret(longest);
+	assert_int_equal(run(f, OP_WRITE_SECRET, 0, PASSWORD, "file:joe"), 0);
+	f->kernel.write_error = EINVAL;
+	assert_int_equal(run(f, OP_WRITE_SECRET, 0, PASSWORD, "file:joe"), EINVAL);
+	assert_null(strstr(f->message, "DHHC"));
+}
+
+static void test_the_kernels_word_for_no_secret_is_not_kept_as_one(void **state)
+{
+	struct fixture *f = *state;
+
+	tiny_put(&f->kernel, KFS_ATTR, PASSWORD, "NULL\n");
+	assert_int_equal(run(f, OP_KEEP_SECRET, 0, "kept", PASSWORD), ENOENT);
+}
+
+static int make_folder(void **state)
+{
+	return mkdtemp(config_dir) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	_cleanup_free_ char *folder = strf("%s/secrets", config_dir), *path = strf("%s/joe", folder);
+
+	unlink(path);
+	rmdir(folder);
+	return rmdir(config_dir);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_only_disks_of_loopback_targets_are_looked_for),
+		TEST(test_a_disk_is_found_or_there_is_none),
+		TEST(test_a_disk_that_cannot_come_is_not_waited_for),
+		TEST(test_a_namespace_gets_the_disk_that_is_there_now),
+		TEST(test_the_address_of_a_scsi_device_is_written_behind_its_path),
+		TEST(test_what_an_enabled_storage_object_is_made_of_stays),
+		TEST(test_the_folders_of_dbroot_are_made_or_left_as_they_are),
+		TEST(test_serials_are_names_of_files),
+		TEST(test_each_registration_is_written_by_itself),
+		TEST(test_without_a_file_nothing_is_restored),
+		TEST(test_a_damaged_file_restores_nothing),
+		TEST(test_registrations_that_are_not_in_force_are_told),
+		TEST(test_the_target_tree_is_scanned_without_counters_and_buttons),
+		TEST(test_a_secret_of_chap_is_written_bare_and_cleared_by_the_kernels_word),
+		TEST(test_the_kernels_word_for_no_secret_is_not_kept_as_one),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

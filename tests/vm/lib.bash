@@ -13,6 +13,7 @@ TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 CFS=/sys/kernel/config/nvmet
 NQN=nqn.2026-11.org.example
 HOSTNQN=nqn.2014-08.org.nvmexpress:uuid:00000000-0000-4000-8000-000000000001
+. "$TOP/tests/vm/scsi.bash"
 
 # ---- the daemon ----
 
@@ -103,11 +104,13 @@ clean_slate() {
 
 exported() {	# objects and links in configfs, a line each
 	[ ! -d $CFS ] || find $CFS/hosts $CFS/subsystems $CFS/ports -mindepth 1 -maxdepth 1
+	exported_by_scsi
 }
 
 leave_clean() {
 	[ -z "${IO_PID:-}" ] || kill -KILL "$IO_PID" 2>/dev/null || :
 	nvme disconnect-all >/dev/null 2>&1 || :
+	! pgrep -x iscsid >/dev/null || iscsi_logout >/dev/null 2>&1 || :
 	if ! nvmetctl clear --disrupt --destroy >"$W/clear" 2>&1 || [ -n "$(exported)" ]; then
 		cat "$W/clear" >&2
 		exported >&2
@@ -124,6 +127,7 @@ remove_all() {
 	rmdir $CFS/ports/*/referrals/* $CFS/ports/*/ana_groups/[2-9]* $CFS/ports/*/ana_groups/1?* $CFS/ports/* 2>/dev/null || :
 	rm -f $CFS/subsystems/*/allowed_hosts/*
 	rmdir $CFS/subsystems/*/namespaces/* $CFS/subsystems/* $CFS/hosts/* 2>/dev/null || :
+	remove_all_scsi
 }
 
 # ---- devices ----
@@ -151,8 +155,8 @@ loop_disk() {
 
 # ---- witnesses ----
 
-# What stands in nvmet's part of configfs, sorted: of each folder and link, and of each file its mode and what is in it. It knows
-# nothing of nvmetctl, and of the kernel only what cannot be read back; left out, by name:
+# What stands in nvmet's part of configfs, sorted: of each folder and link, and of each file its mode and what is in it; then what stands in
+# target/, in the same way. It knows nothing of nvmetctl, and of the kernel only what cannot be read back; left out, by name:
 #	revalidate_size	can only be written
 dump() {
 	(
@@ -163,6 +167,7 @@ dump() {
 			grep -r --exclude=revalidate_size '' .
 		} | sort
 	)
+	dump_scsi
 }
 
 same() {	# FILE FILE: says what differs

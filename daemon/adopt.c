@@ -204,7 +204,7 @@ int adopt_changes(struct manager *m, char *const *paths, struct changes *ret, st
 
 static int keep_secret(struct plan *p, const struct change *c, const struct attr_row *row)
 {
-	_cleanup_free_ char *folder = path_to_kernel(c->path), *file = folder ? strf("%s/%s", folder, row->file) : NULL;
+	_cleanup_free_ char *folder = path_to_kernel(NULL, c->path), *file = folder ? strf("%s/%s", folder, row->file) : NULL;
 	const char *reference = object_get_row(c->after, row);
 	struct step *s = file ? plan_step(p, PHASE_BUILD, c->path, "keep its secret") : NULL;
 

@@ -50,7 +50,7 @@ static void add_around(struct strbuf *b, const char *element)
 	static const char *const below_subsystem[] = { "namespaces", "allowed_hosts", NULL };
 	static const char *const below_port[] = { "subsystems", "referrals", "ana_groups", NULL };
 	_cleanup_element_ struct element e = { 0 };
-	_cleanup_free_ char *path = element_parse(element, &e) < 0 ? NULL : path_to_kernel(e.object);
+	_cleanup_free_ char *path = element_parse(element, &e) < 0 ? NULL : path_to_kernel(NULL, e.object);
 	const char *const *below = e.kind == KIND_SUBSYSTEM ? below_subsystem : e.kind == KIND_PORT ? below_port : NULL;
 
 	if (!path)

@@ -65,7 +65,7 @@ const struct attr_row *nvmet_find_lacking(const struct object *target, const str
 /* The kernel is asked for it all the same, since its refusal is what is reported; but before anything that hosts would notice. */
 int nvmet_ask_for_lacking(struct planner *p, const char *path, const struct object *target, const struct attr_row *row)
 {
-	_cleanup_free_ char *folder = path_to_kernel(path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s = folder ? plan_step(p->plan, PHASE_BUILD, path, "change") : NULL;
 
 	return s ? nvmet_write_row(s, folder, row, object_get_row(target, row), 0) : -ENOMEM;
@@ -86,7 +86,7 @@ static int change_passthru(struct planner *p, const char *path, const struct obj
 	const struct attr_row *device = attr_find(KIND_SUBSYSTEM, "passthru_path"), *enable = attr_find(KIND_SUBSYSTEM, "passthru_enable");
 	bool was_on = nvmet_is_on(actual, "passthru_enable"), on = nvmet_is_on(target, "passthru_enable");
 	bool other = nvmet_differs(p, path, target, actual, device), off = was_on && (other || !on);
-	_cleanup_free_ char *folder = path_to_kernel(path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s;
 	int r = folder ? 0 : -ENOMEM;
 
@@ -173,7 +173,7 @@ int nvmet_change_live(struct planner *p, const char *path, const struct object *
 {
 	const struct attr_row *later = target->kind == KIND_SUBSYSTEM && moves_up(target, actual) ?
 					       attr_find(KIND_SUBSYSTEM, "cntlid_min") : NULL;
-	_cleanup_free_ char *folder = path_to_kernel(path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s = NULL;
 	int r = folder ? 0 : -ENOMEM;
 
@@ -274,7 +274,7 @@ static int wait_for_device(struct planner *p, struct step *s, const char *path, 
 static int change_disabled(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
 	const struct attr_row *enable = attr_find(target->kind, "enable");
-	_cleanup_free_ char *folder = path_to_kernel(path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	bool was_on = nvmet_is_on(actual, "enable"), on = nvmet_is_on(target, "enable"), off = was_on && !on, any = was_on != on;
 	bool moves = false;
 	struct step *s;
@@ -391,7 +391,7 @@ static int silence_port(struct planner *p, const char *path, const struct object
 
 static int change_port(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
-	_cleanup_free_ char *folder = path_to_kernel(path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	char *const *links = port_links(p->actual, path);
 	char *const *keep = port_links(p->target, path);
 	struct step *s;

@@ -127,7 +127,7 @@ int nvmet_probe_step(struct planner *p, const char *path, const struct object *n
 static int make_namespace(struct planner *p, const char *path, const struct object *target)
 {
 	const char *nqn = target->parent->name;
-	_cleanup_free_ char *folder = path_to_kernel(path), *subsystem = strf("subsystems/%s", nqn);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path), *subsystem = strf("subsystems/%s", nqn);
 	bool live;
 	struct step *s;
 	int r;
@@ -152,7 +152,7 @@ static int make_namespace(struct planner *p, const char *path, const struct obje
 
 static int make_plain(struct planner *p, const char *path, const struct object *target, enum token token)
 {
-	_cleanup_free_ char *folder = path_to_kernel(path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s = folder ? nvmet_make_step(p, PHASE_BUILD, path, "make") : NULL;
 	int r = s ? step_op(s, OP_MKDIR, 0, folder, NULL, NULL) : -ENOMEM;
 
@@ -185,7 +185,7 @@ int nvmet_make_object(struct planner *p, const char *path, const struct object *
 int nvmet_make_edge(struct planner *p, const char *element, const struct element *e)
 {
 	bool port = e->kind == KIND_PORT;
-	_cleanup_free_ char *path = path_to_kernel(element), *far = path_to_kernel(e->far);
+	_cleanup_free_ char *path = path_to_kernel(NULL, element), *far = path_to_kernel(NULL, e->far);
 	bool live = !port && nvmet_is_linked(p, strchr(e->object, '/') + 1) && !map_get(p->anew, e->object);
 	struct step *s = plan_step(p->plan, port || live ? PHASE_SWITCH : PHASE_BUILD, element, port ? "serve" : "allow");
 	int r = s && path && far ? 0 : -ENOMEM;

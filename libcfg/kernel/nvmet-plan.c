@@ -88,7 +88,7 @@ static int reset_permanent(struct planner *p, const char *text, const struct ele
 static int plan_permanent(struct planner *p, const char *text, const struct element *e)
 {
 	const struct object *target = tree_find(p->target, e->object), *actual = tree_find(p->actual, e->object);
-	_cleanup_free_ char *folder = path_to_kernel(e->object);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, e->object);
 	struct step *s;
 
 	if (!target)
@@ -281,7 +281,7 @@ static bool write_disconnects(const struct nvmet_facts *facts)
 /* Nothing ends the connections of one host: those of all hosts end, and whoever may still connect does so again. */
 static int end_connections(struct planner *p, const struct change *c)
 {
-	_cleanup_free_ char *folder = path_to_kernel(c->path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, c->path);
 	_cleanup_strv_ char **edges = NULL;
 	struct step *s;
 	int r = nvmet_linked_edges(p, c->after->name, &edges);

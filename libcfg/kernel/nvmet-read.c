@@ -39,7 +39,7 @@ static bool below_any(char *const *folders, const char *path)
 
 static int scan_object(struct oplist *ret, const struct scope *s, const struct element *e)
 {
-	_cleanup_free_ char *path = path_to_kernel(e->object), *passthru = NULL;
+	_cleanup_free_ char *path = path_to_kernel(NULL, e->object), *passthru = NULL;
 	bool whole = strv_contains(s->folders, e->object);
 	int r;
 
@@ -70,7 +70,7 @@ int nvmet_scan(const struct scope *s, struct oplist *ret)
 		if (s->folders && (below_any(s->folders, *t) || (e.edge && strv_contains(s->folders, e.object))))
 			continue;
 		if (e.edge) {
-			_cleanup_free_ char *path = path_to_kernel(*t);
+			_cleanup_free_ char *path = path_to_kernel(NULL, *t);
 
 			r = path ? oplist_add(ret, OP_READLINK, OP_MAY_BE_ABSENT, path, NULL, *t, NULL) : -ENOMEM;
 		} else {

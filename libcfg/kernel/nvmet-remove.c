@@ -31,7 +31,7 @@ enum effect nvmet_vanishing(const struct object *actual)
 static int remove_namespace(struct planner *p, const char *path, const struct object *actual)
 {
 	const char *nqn = actual->parent->name, *device = object_get(actual, "device_path");
-	_cleanup_free_ char *folder = path_to_kernel(path), *subsystem = strf("subsystems/%s", nqn);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path), *subsystem = strf("subsystems/%s", nqn);
 	bool marked = p->facts->leaks && p->facts->marked && p->facts->marked(p->facts->userdata, path);
 	struct step *s = folder && subsystem ? remove_step(p, path, "remove") : NULL;
 	int r = s ? step_after(s, "-links:%s", subsystem) : -ENOMEM;
@@ -60,7 +60,7 @@ static int remove_namespace(struct planner *p, const char *path, const struct ob
 
 static int remove_plain(struct planner *p, const char *path, const struct object *actual)
 {
-	_cleanup_free_ char *folder = path_to_kernel(path);
+	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s = folder ? remove_step(p, path, "remove") : NULL;
 	int r = s ? nvmet_give_resources(s, actual) : -ENOMEM;
 
@@ -90,7 +90,7 @@ int nvmet_remove_object(struct planner *p, const char *path, const struct object
 int nvmet_remove_edge(struct planner *p, const char *element, const struct element *e)
 {
 	bool port = e->kind == KIND_PORT;
-	_cleanup_free_ char *path = path_to_kernel(element);
+	_cleanup_free_ char *path = path_to_kernel(NULL, element);
 	struct step *s = path ? remove_step(p, element, port ? "stop serving" : "no longer allow") : NULL;
 	int r = s ? step_gives(s, "-%s/*", e->object) : -ENOMEM;
 

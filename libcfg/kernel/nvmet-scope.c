@@ -29,25 +29,11 @@ char *edge_path(const char *holder, const struct attr_row *row, const char *name
 	return strf("%s/%s/%s", holder, row->file, name);
 }
 
-static enum kind kind_of_path(const char *path)
-{
-	_cleanup_free_ char *copy = strdup(path);
-	enum kind kind = KIND_ROOT;
-	char *save = NULL;
-
-	for (char *part = copy ? strtok_r(copy, "/", &save) : NULL; part; part = strtok_r(NULL, "/", &save)) {
-		kind = kind_from_collection(kind, part);
-		if (kind == KIND_MAX || (!kind_info(kind)->singleton && !strtok_r(NULL, "/", &save)))
-			return KIND_MAX;
-	}
-	return copy ? kind : KIND_MAX;
-}
-
 int element_parse(const char *text, struct element *ret)
 {
 	_cleanup_free_ char *holder = path_parent(text);
 	const char *folder, *name = strrchr(text, '/');
-	enum kind kind = holder ? kind_of_path(holder) : KIND_MAX;
+	enum kind kind = holder ? path_kind(holder) : KIND_MAX;
 	const struct attr_row *row = NULL;
 
 	*ret = (struct element){ 0 };
@@ -65,7 +51,7 @@ int element_parse(const char *text, struct element *ret)
 					 .far = strf("%s/%s", kind_info(row->ref)->collection, name + 1) };
 		return ret->name && ret->far ? 0 : -ENOMEM;
 	}
-	kind = kind_of_path(text);
+	kind = path_kind(text);
 	if (kind == KIND_MAX || kind == KIND_ROOT)
 		return -EINVAL;
 	*ret = (struct element){ .kind = kind, .object = strdup(text) };

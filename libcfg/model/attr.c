@@ -28,13 +28,25 @@ const char *effect_to_str(enum effect e)
 
 static const struct attr_row no_rows[] = { { .name = NULL } };
 
+#define PLAIN_NAME "letters, digits and . _ : -, at most 64"
+
 static struct kind_info kinds[] = {
 	[KIND_ROOT] = { KIND_ROOT, "", "configuration", KIND_MAX, .singleton = true, .rows = no_rows },
 	[KIND_NVMET] = { KIND_NVMET, "nvmet", "NVMe target", KIND_ROOT, .singleton = true, .kernel = "nvmet",
 			 .rows = rows_nvmet, .doc = "What is global to the NVMe target." },
-	[KIND_BACKEND] = { KIND_BACKEND, "backends", "backend", KIND_ROOT, .rows = rows_backend,
-			   .name_doc = "letters, digits and . _ : -, at most 64",
-			   .doc = "Something that stores blocks. Namespaces name it." },
+	[KIND_TARGET_CORE] = { KIND_TARGET_CORE, "target", "SCSI target", KIND_ROOT, .singleton = true, .kernel = "target",
+			       .rows = rows_target_core, .doc = "What is global to the SCSI target." },
+	[KIND_LU_GROUP] = { KIND_LU_GROUP, "lu_groups", "logical unit group", KIND_ROOT, .kernel = "target/core/alua/lu_gps",
+			    .rows = rows_lu_group, .name_doc = PLAIN_NAME,
+			    .doc = "Backends whose ALUA states change together." },
+	[KIND_BACKEND] = { KIND_BACKEND, "backends", "backend", KIND_ROOT, .kernel = "target/core", .rows = rows_backend,
+			   .name_doc = PLAIN_NAME,
+			   .doc = "Something that stores blocks. Namespaces and LUNs name it." },
+	[KIND_ALUA_GROUP] = { KIND_ALUA_GROUP, "alua_groups", "ALUA group", KIND_BACKEND, .kernel = "alua", .rows = rows_alua_group,
+			      .name_doc = PLAIN_NAME,
+			      .doc = "Target ports on which a backend has the same ALUA state." },
+	[KIND_BRIDGE] = { KIND_BRIDGE, "bridge", "bridge", KIND_BACKEND, .singleton = true, .internal = true, .kernel = "target/loopback",
+			  .rows = rows_bridge, .doc = "The SCSI disk by which namespaces reach a backend of the SCSI target." },
 	[KIND_HOST] = { KIND_HOST, "hosts", "host", KIND_ROOT, .kernel = "nvmet/hosts", .rows = rows_host,
 			.name_parse = name_parse_nqn, .name_doc = "the host's NQN",
 			.doc = "An NVMe host and its authentication." },
@@ -50,12 +62,35 @@ static struct kind_info kinds[] = {
 			.name_parse = name_parse_port, .name_doc = "the port's id, 0 to 65535",
 			.doc = "An address at which subsystems are served." },
 	[KIND_REFERRAL] = { KIND_REFERRAL, "referrals", "referral", KIND_PORT, .kernel = "referrals",
-			    .rows = rows_referral, .name_doc = "letters, digits and . _ : -, at most 64",
+			    .rows = rows_referral, .name_doc = PLAIN_NAME,
 			    .doc = "Another port that the discovery log of this one tells about." },
 	[KIND_ANA_GROUP] = { KIND_ANA_GROUP, "ana_groups", "ANA group", KIND_PORT, .kernel = "ana_groups",
 			     .rows = rows_ana_group, .name_parse = name_parse_ana_group,
 			     .name_doc = "the group's id, 1 to 127",
 			     .doc = "The state on one port of the namespaces of an ANA group." },
+	[KIND_FABRIC] = { KIND_FABRIC, "targets", "fabric", KIND_ROOT, .kernel = "target", .rows = rows_fabric,
+			  .name_parse = name_parse_fabric,
+			  .name_doc = "iscsi, loopback, vhost, qla2xxx, srpt, fc, sbp or xen-pvscsi",
+			  .doc = "A SCSI transport, and what its targets have in common." },
+	[KIND_TARGET] = { KIND_TARGET, "", "target", KIND_FABRIC, .direct = true, .kernel = "", .rows = rows_target,
+			  .name_parse = name_parse_wwn, .name_doc = "the target's name, as iqn.2026-11.org.example:t1 or naa.5…",
+			  .doc = "A SCSI target device." },
+	[KIND_TPG] = { KIND_TPG, "tpgs", "target portal group", KIND_TARGET, .kernel = "", .prefix = "tpgt_", .rows = rows_tpg,
+		       .name_parse = name_parse_tag, .name_doc = "the portal group's tag, 0 to 65535",
+		       .doc = "Logical units, the portals that they are served at, and who may see them." },
+	[KIND_LUN] = { KIND_LUN, "luns", "LUN", KIND_TPG, .kernel = "lun", .prefix = "lun_", .rows = rows_lun,
+		       .name_parse = name_parse_lun, .name_doc = "the logical unit number, 0 to 65535",
+		       .doc = "A logical unit: what initiators see of a backend." },
+	[KIND_PORTAL] = { KIND_PORTAL, "portals", "portal", KIND_TPG, .kernel = "np", .rows = rows_portal,
+			  .name_parse = name_parse_portal, .name_doc = "an IP address and port, as 192.0.2.1:3260 or [2001:db8::1]:3260",
+			  .doc = "An address at which the portal group is served." },
+	[KIND_ACL] = { KIND_ACL, "acls", "ACL", KIND_TPG, .kernel = "acls", .rows = rows_acl,
+		       .name_parse = name_parse_wwn, .name_doc = "the initiator's name",
+		       .doc = "An initiator that may log in, and its authentication." },
+	[KIND_MAPPED_LUN] = { KIND_MAPPED_LUN, "mapped_luns", "mapped LUN", KIND_ACL, .kernel = "", .prefix = "lun_",
+			      .rows = rows_mapped_lun, .name_parse = name_parse_lun,
+			      .name_doc = "the number by which the initiator sees it, 0 to 65535",
+			      .doc = "A LUN of the portal group as one initiator sees it." },
 };
 _Static_assert(ARRAY_SIZE(kinds) == KIND_MAX, "each kind has its row");
 
@@ -82,9 +117,31 @@ const struct kind_info *kind_info(enum kind kind)
 enum kind kind_from_collection(enum kind parent, const char *collection)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].kind != KIND_ROOT && kinds[i].parent == parent && streq(kinds[i].collection, collection))
+		if (kinds[i].kind != KIND_ROOT && kinds[i].parent == parent && !kinds[i].direct && streq(kinds[i].collection, collection))
 			return kinds[i].kind;
 	return KIND_MAX;
+}
+
+enum kind kind_direct_child(enum kind parent)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].direct && kinds[i].parent == parent)
+			return kinds[i].kind;
+	return KIND_MAX;
+}
+
+unsigned attr_only_of(const char *word)
+{
+	static const struct { const char *word; unsigned bit; } words[] = {
+		{ "block", ONLY_BLOCK }, { "file", ONLY_FILE }, { "ramdisk", ONLY_RAMDISK }, { "scsi", ONLY_SCSI }, { "user", ONLY_USER },
+		{ "iscsi", ONLY_ISCSI }, { "loopback", ONLY_LOOPBACK }, { "vhost", ONLY_VHOST }, { "qla2xxx", ONLY_QLA2XXX },
+		{ "srpt", ONLY_SRPT }, { "fc", ONLY_FC }, { "sbp", ONLY_SBP }, { "xen-pvscsi", ONLY_XEN },
+	};
+
+	for (size_t i = 0; word && i < ARRAY_SIZE(words); i++)
+		if (streq(words[i].word, word))
+			return words[i].bit;
+	return 0;
 }
 
 const struct attr_row *attr_find(enum kind kind, const char *name)
@@ -644,6 +701,136 @@ static int hex_from(const struct attr_row *row, const char *text, char **ret)
 	return parse_hex(row, text, ret, NULL);
 }
 const struct attr_codec codec_hex = { .from_kernel = hex_from };
+
+/* ---- the SCSI target's text ---- */
+
+/* What stands behind the words; all of it when they are not there. */
+static const char *behind(const char *text, const char *words)
+{
+	size_t n = strlen(words);
+
+	return strncmp(text, words, n) == 0 ? text + n : text;
+}
+
+static int or_unset(const char *text, const char *unset, char **ret)
+{
+	*ret = NULL;
+	return !*text || streq(text, unset) ? 0 : copy_trimmed(text, strlen(text), ret);
+}
+
+static int unit_serial_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return or_unset(behind(text, "T10 VPD Unit Serial Number: "), "", ret);
+}
+const struct attr_codec codec_unit_serial = { .from_kernel = unit_serial_from };
+
+static int null_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return or_unset(text, "NULL", ret);
+}
+
+static int unset_as(const char *word, const char *value, char **ret)
+{
+	*ret = strdup(*value ? value : word);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int null_to(const struct attr_row *row, const char *value, char **ret)
+{
+	return unset_as("NULL", value, ret);
+}
+const struct attr_codec codec_null = { .from_kernel = null_from, .to_kernel = null_to };
+
+/* To write NULL would make the kernel follow a null pointer at the next change of state. */
+static int lu_group_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return or_unset(behind(text, "LU Group Alias: "), "default_lu_gp", ret);
+}
+
+static int lu_group_to(const struct attr_row *row, const char *value, char **ret)
+{
+	return unset_as("default_lu_gp", value, ret);
+}
+const struct attr_codec codec_lu_group = { .from_kernel = lu_group_from, .to_kernel = lu_group_to };
+
+static int tg_pt_gp_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return or_unset(behind(text, "TG Port Alias: "), "default_tg_pt_gp", ret);
+}
+
+static int tg_pt_gp_to(const struct attr_row *row, const char *value, char **ret)
+{
+	return unset_as("default_tg_pt_gp", value, ret);
+}
+const struct attr_codec codec_tg_pt_gp = { .from_kernel = tg_pt_gp_from, .to_kernel = tg_pt_gp_to };
+
+/* What the kernel takes as a number and prints as one, or as a text. */
+struct coded {
+	const char *word, *number, *text;
+};
+
+static int coded_from(const struct coded *codes, const char *text, char **ret)
+{
+	for (; codes->word; codes++)
+		if (streq(text, codes->number) || streq_ptr(codes->text, text))
+			return copy_trimmed(codes->word, strlen(codes->word), ret);
+	return -EINVAL;
+}
+
+static int coded_to(const struct coded *codes, const char *word, char **ret)
+{
+	for (; codes->word; codes++)
+		if (streq(word, codes->word))
+			return copy_trimmed(codes->number, strlen(codes->number), ret);
+	return -EINVAL;
+}
+
+static const struct coded alua_states[] = {
+	{ "optimized", "0", NULL }, { "non-optimized", "1", NULL }, { "standby", "2", NULL }, { "unavailable", "3", NULL },
+	{ "lba-dependent", "4", NULL }, { "offline", "14", NULL }, { "transitioning", "15", NULL }, { NULL },
+};
+
+static int alua_state_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return coded_from(alua_states, text, ret);
+}
+
+static int alua_state_to(const struct attr_row *row, const char *value, char **ret)
+{
+	return coded_to(alua_states, value, ret);
+}
+const struct attr_codec codec_alua_state = { .from_kernel = alua_state_from, .to_kernel = alua_state_to };
+
+static const struct coded alua_types[] = {
+	{ "none", "0", "None" }, { "implicit", "1", "Implicit" }, { "explicit", "2", "Explicit" },
+	{ "both", "3", "Implicit and Explicit" }, { NULL },
+};
+
+static int alua_type_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return coded_from(alua_types, text, ret);
+}
+
+static int alua_type_to(const struct attr_row *row, const char *value, char **ret)
+{
+	return coded_to(alua_types, value, ret);
+}
+const struct attr_codec codec_alua_type = { .from_kernel = alua_type_from, .to_kernel = alua_type_to };
+
+static const struct coded alua_statuses[] = {
+	{ "none", "0", "None" }, { "explicit", "1", "Altered by Explicit STPG" }, { "implicit", "2", "Altered by Implicit ALUA" }, { NULL },
+};
+
+static int alua_status_from(const struct attr_row *row, const char *text, char **ret)
+{
+	return coded_from(alua_statuses, text, ret);
+}
+
+static int alua_status_to(const struct attr_row *row, const char *value, char **ret)
+{
+	return coded_to(alua_statuses, value, ret);
+}
+const struct attr_codec codec_alua_status = { .from_kernel = alua_status_from, .to_kernel = alua_status_to };
 
 /* A scan says "set" or "unset", never more. */
 static int secret_from(const struct attr_row *row, const char *text, char **ret)

@@ -20,13 +20,24 @@
 enum kind {
 	KIND_ROOT,
 	KIND_NVMET,		/* nvmet: what is global to the nvmet tree */
+	KIND_TARGET_CORE,	/* target: what is global to the SCSI target */
+	KIND_LU_GROUP,		/* lu_groups/NAME */
 	KIND_BACKEND,		/* backends/NAME */
+	KIND_ALUA_GROUP,	/* backends/NAME/alua_groups/NAME */
+	KIND_BRIDGE,		/* backends/NAME/bridge: the SCSI disk by which namespaces reach a shared backend; the planner's own */
 	KIND_HOST,		/* hosts/NQN */
 	KIND_SUBSYSTEM,		/* subsystems/NQN */
 	KIND_NAMESPACE,		/* subsystems/NQN/namespaces/NSID */
 	KIND_PORT,		/* ports/ID */
 	KIND_REFERRAL,		/* ports/ID/referrals/NAME */
 	KIND_ANA_GROUP,		/* ports/ID/ana_groups/ID */
+	KIND_FABRIC,		/* targets/FABRIC */
+	KIND_TARGET,		/* targets/FABRIC/WWN */
+	KIND_TPG,		/* targets/FABRIC/WWN/tpgs/TAG */
+	KIND_LUN,		/* …/tpgs/TAG/luns/N */
+	KIND_PORTAL,		/* …/tpgs/TAG/portals/ADDRESS */
+	KIND_ACL,		/* …/tpgs/TAG/acls/WWN */
+	KIND_MAPPED_LUN,	/* …/acls/WWN/mapped_luns/N */
 	KIND_MAX
 };
 
@@ -67,6 +78,8 @@ enum attr_moment {
 	ATTR_DISABLED,	/* namespace: while enable is 0 */
 	ATTR_FRESH,	/* subsystem: until the first host identified it, which cannot be seen; changed by making it anew */
 	ATTR_UNLINKED,	/* port: while it serves no subsystem */
+	ATTR_UNEXPORTED,/* storage object: while no LUN links to it */
+	ATTR_STOPPED,	/* target portal group: while enable is 0 */
 	ATTR_NEVER,	/* fixed once the object is made */
 };
 
@@ -91,7 +104,30 @@ enum attr_flags {
 					 * any value read is equal to the default */
 	ATTR_TRIGGER = 1 << 4,		/* writing it does something; it has no state */
 	ATTR_NO_MODEL = 1 << 5,		/* used by the planner alone, never in a document */
+	ATTR_CONTROL = 1 << 6,		/* a key of a storage object's control file, written as "file=value" before it is enabled */
+	ATTR_LINK = 1 << 7,		/* in the kernel a link of some name in the object's own folder */
 };
+
+/* What an attribute is limited to: types of backend, or fabrics of targets. */
+enum attr_only {
+	ONLY_BLOCK = 1 << 0,
+	ONLY_FILE = 1 << 1,
+	ONLY_RAMDISK = 1 << 2,
+	ONLY_SCSI = 1 << 3,
+	ONLY_USER = 1 << 4,
+
+	ONLY_ISCSI = 1 << 8,
+	ONLY_LOOPBACK = 1 << 9,
+	ONLY_VHOST = 1 << 10,
+	ONLY_QLA2XXX = 1 << 11,
+	ONLY_SRPT = 1 << 12,
+	ONLY_FC = 1 << 13,
+	ONLY_SBP = 1 << 14,
+	ONLY_XEN = 1 << 15,
+	ONLY_FABRICS = 0xff << 8,
+};
+/* The bit of a type ("ramdisk") or fabric ("xen-pvscsi"); 0 for an unknown one. */
+unsigned attr_only_of(const char *word);
 
 struct attr_row;
 
@@ -119,6 +155,7 @@ struct attr_row {
 	enum attr_moment moment;
 	enum effect effect;
 	unsigned flags;
+	unsigned only;			/* enum attr_only; 0: all */
 	const char *doc;		/* one or two sentences for help and manual */
 };
 
@@ -129,7 +166,10 @@ struct kind_info {
 	const char *noun;		/* "subsystem" */
 	enum kind parent;
 	bool singleton;
+	bool direct;			/* its name follows that of its parent, without collection */
+	bool internal;			/* the planner's own: neither in documents nor in paths that people write */
 	const char *kernel;		/* first part of its kernel path ("nvmet/subsystems"), children append to the parent's; NULL: not there */
+	const char *prefix;		/* stands before the name in the kernel ("tpgt_") */
 	const struct attr_row *rows;	/* ended by a row without name */
 	size_t n_rows;
 	/* Turns a name as typed into the canonical one; refuses bad ones. NULL: a plain name ([A-Za-z0-9._:-]{1,64}). */
@@ -141,6 +181,8 @@ struct kind_info {
 const struct kind_info *kind_info(enum kind kind);
 /* By collection below a parent of the given kind; KIND_MAX when there is none. */
 enum kind kind_from_collection(enum kind parent, const char *collection);
+/* The kind of children that stand below the parent by their name alone; KIND_MAX when there is none. */
+enum kind kind_direct_child(enum kind parent);
 
 /* NULL when the kind has no such attribute. */
 const struct attr_row *attr_find(enum kind kind, const char *name);

@@ -112,21 +112,16 @@ static const char *nearest(enum kind kind, const char *key)
 		closer(key, row->name, &best, &d);
 	}
 	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++)
-		if (kind_info(k)->parent == kind)
+		if (kind_info(k)->parent == kind && !kind_info(k)->direct && !kind_info(k)->internal)
 			closer(key, kind_info(k)->collection, &best, &d);
 	return best;
 }
 
 static int unknown_key(struct loader *l, struct json_object *at, const struct object *o, const char *path, const char *key)
 {
-	static const char *const later[] = { "targets", "fabrics", "lu_groups" };
 	const char *near = nearest(o->kind, key);
 	_cleanup_free_ char *name = strf("%.80s", key);
 
-	if (o->kind == KIND_ROOT)
-		for (size_t i = 0; i < ARRAY_SIZE(later); i++)
-			if (streq(key, later[i]))
-				return problem(l, at, path, key, "SCSI targets are not supported by this version");
 	return near ? problem(l, at, path, name, "is no key here; did you mean \"%s\"?", near) :
 		      problem(l, at, path, name, "is no key here");
 }
@@ -234,7 +229,8 @@ static int load_child(struct loader *l, struct object *parent, const char *paren
 	if (kind_info(kind)->singleton)
 		canonical = strdup("");
 	else if (name_parse(kind, name, &canonical, &err) < 0) {
-		path = *parent_path ? strf("%s/%s", parent_path, kind_info(kind)->collection) : strdup(kind_info(kind)->collection);
+		path = kind_info(kind)->direct ? strdup(parent_path) : *parent_path ? strf("%s/%s", parent_path, kind_info(kind)->collection) :
+										       strdup(kind_info(kind)->collection);
 		return path ? take_problem(l, v ? v : collection, path, NULL, &err) : -ENOMEM;
 	}
 	r = canonical ? object_add(parent, kind, canonical, &o) : -ENOMEM;
@@ -276,12 +272,15 @@ static int load_member(struct loader *l, struct object *o, const char *path, str
 		       struct json_object *v)
 {
 	const struct attr_row *row = attr_find(o->kind, key);
-	enum kind kind = kind_from_collection(o->kind, key);
+	enum kind kind = kind_from_collection(o->kind, key), direct = kind_direct_child(o->kind);
 
 	if (row && attr_is_settable(row))
 		return load_attr(l, o, path, row, v);
-	if (kind != KIND_MAX && o->tree)
+	if (kind != KIND_MAX && !kind_info(kind)->internal && o->tree)
 		return load_collection(l, o, path, kind, v, json);
+	/* What holds a member is taken for a misspelt attribute, what is an object for a child. */
+	if (direct != KIND_MAX && o->tree && json_object_is_type(v, json_type_object) && !row)
+		return load_child(l, o, path, direct, key, v, json);
 	if (row && row->source == ATTR_DERIVED && !(row->flags & ATTR_NO_MODEL))
 		return problem(l, v ? v : json, path, key, "cannot be set; it follows from other objects");
 	return unknown_key(l, v ? v : json, o, path, key);
@@ -347,7 +346,7 @@ static int load_root(struct loader *l, struct json_object *json)
 /* Whether an error is about, or because of, an object or value that could not be read. */
 static bool is_consequence(const struct cfg_error *e, const struct cfg_errors *read)
 {
-	static const char *const collections[] = { "backends/", "hosts/", "subsystems/", "ports/" };
+	static const char *const collections[] = { "backends/", "hosts/", "subsystems/", "ports/", "targets/", "lu_groups/" };
 	bool spoilt = false;
 
 	for (size_t i = 0; i < read->n; i++) {
@@ -486,7 +485,7 @@ static int add_child(struct json_object *json, const struct object *child, unsig
 
 	if (!o || add_below(o, child, flags) < 0)
 		goto fail;
-	if (!info->singleton && !json_object_object_get_ex(json, info->collection, &collection)) {
+	if (!info->singleton && !info->direct && !json_object_object_get_ex(json, info->collection, &collection)) {
 		collection = json_object_new_object();
 		if (!collection || json_object_object_add(json, info->collection, collection) < 0)
 			goto fail;
@@ -523,12 +522,16 @@ static int add_one(struct json_object *json, const struct object *o, unsigned fl
 	}
 	while (depth--) {
 		const struct kind_info *info = kind_info(chain[depth]->kind);
-		struct json_object *collection = json_object_new_object(), *inner = json_object_new_object();
+		struct json_object *collection = info->direct ? json_object_get(at) : json_object_new_object();
+		struct json_object *inner = json_object_new_object();
 
 		if (!collection || !inner)
 			return -ENOMEM;
 		json_object_object_add(collection, chain[depth]->name, inner);
-		json_object_object_add(at, info->collection, collection);
+		if (info->direct)
+			json_object_put(collection);
+		else
+			json_object_object_add(at, info->collection, collection);
 		at = inner;
 	}
 	return add_child(at, o, flags);

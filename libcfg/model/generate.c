@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values that are made here when a document leaves them out, and then stored. Some are random: the identity of a disk or subsystem. The
- * others follow from the object's other values, and go on following as long as nobody says otherwise: who gives a port an IPv6
+ * Values that are made here when a document leaves them out, and then stored. Some are random, the identity of a disk or subsystem, or the
+ * lowest number that is free. The others follow from the object's other values, and go on following as long as nobody says otherwise: who gives a port an IPv6
  * address in place of an IPv4 one need not think of its adrfam.
  */
 #include <arpa/inet.h>
@@ -9,7 +9,9 @@
 #include <sys/random.h>
 
 #include "base/text.h"
+#include "model/backend.h"
 #include "model/change.h"
+#include "model/keys.h"
 
 static int random_bytes(void *to, size_t n)
 {
@@ -71,6 +73,80 @@ static int make_serial(const struct object *o, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+static int make_unit_serial(const struct object *o, char **ret)
+{
+	const char *uuid = object_get(o, "uuid");
+
+	*ret = uuid ? strdup(uuid) : NULL;
+	return uuid && !*ret ? -ENOMEM : 0;
+}
+
+/* One folder of the plugin for each backend: the kernel locks it for as long as what is in it takes to go. The number is the beginning
+ * of the uuid; that two of them share a folder does no harm. */
+static int make_storage_object(const struct object *o, char **ret)
+{
+	const char *uuid = object_get(o, "uuid"), *plugin = backend_plugin(object_get(o, "type"));
+	unsigned n;
+
+	if (!uuid || !plugin || sscanf(uuid, "%7x", &n) != 1)
+		return 0;
+	*ret = strf("%s_%u/%s", plugin, n, o->name);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int make_nexus(const struct object *o, char **ret)
+{
+	*ret = o->parent ? strdup(o->parent->name) : NULL;
+	return o->parent && !*ret ? -ENOMEM : 0;
+}
+
+static int keep_number(unsigned n, char **ret)
+{
+	*ret = strf("%u", n);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int make_rtpi(const struct object *o, char **ret)
+{
+	struct key k;
+
+	for (unsigned n = 1; o->tree && n <= 65535; n++)
+		if (!tree_key_owners(o->tree, key_of_rtpi(&k, n)).n)
+			return keep_number(n, ret);
+	return 0;
+}
+
+/* The lowest that none of its kind beside it has. */
+static int make_number(const struct object *o, const char *attr, char **ret)
+{
+	const struct attr_row *row = attr_find(o->kind, attr);
+	size_t n = o->parent ? object_count(o->parent, o->kind) : 0;
+
+	for (unsigned id = 1; o->parent && id <= 65535; id++) {
+		bool taken = false;
+
+		for (size_t i = 0; i < n && !taken; i++) {
+			const char *other = object_get_row(object_nth(o->parent, o->kind, i), row);
+			uint64_t v;
+
+			taken = other && text_to_u64(other, &v) >= 0 && v == id;
+		}
+		if (!taken)
+			return keep_number(id, ret);
+	}
+	return 0;
+}
+
+static int make_lu_gp_id(const struct object *o, char **ret)
+{
+	return make_number(o, "lu_gp_id", ret);
+}
+
+static int make_tg_pt_gp_id(const struct object *o, char **ret)
+{
+	return make_number(o, "tg_pt_gp_id", ret);
+}
+
 static bool is_ip(const char *trtype)
 {
 	return streq_ptr(trtype, "tcp") || streq_ptr(trtype, "rdma");
@@ -104,6 +180,12 @@ static const struct maker {
 } makers[] = {
 	{ KIND_BACKEND, "uuid", make_uuid, false },
 	{ KIND_BACKEND, "nguid", make_nguid, true },
+	{ KIND_BACKEND, "storage_object", make_storage_object, true },
+	{ KIND_BACKEND, "vpd_unit_serial", make_unit_serial, true },
+	{ KIND_LU_GROUP, "lu_gp_id", make_lu_gp_id, false },
+	{ KIND_ALUA_GROUP, "tg_pt_gp_id", make_tg_pt_gp_id, false },
+	{ KIND_TPG, "rtpi", make_rtpi, false },
+	{ KIND_TPG, "nexus", make_nexus, false },
 	{ KIND_SUBSYSTEM, "serial", make_serial, false },
 	{ KIND_PORT, "adrfam", make_adrfam, true },
 	{ KIND_PORT, "trsvcid", make_trsvcid, true },
@@ -130,7 +212,7 @@ static int make_random(const struct maker *m, const struct object *o, const char
 		return *ret ? 0 : -ENOMEM;
 	}
 	r = m->make(o, ret);
-	if (r < 0)
+	if (r < 0 || !*ret)
 		return r;
 	copy = strdup(*ret);
 	if (!key || !copy || map_put(made, key, copy) < 0)
@@ -160,7 +242,7 @@ int object_generate_again(struct object *o, const char *path, struct map *made)
 		_cleanup_free_ char *value = NULL;
 		int r;
 
-		if (!m || object_get_row(o, row))
+		if (!m || object_get_row(o, row) || !object_has_row(o, row))
 			continue;
 		r = made && !m->follows ? make_random(m, o, path, made, &value) : m->make(o, &value);
 		if (r >= 0 && value)

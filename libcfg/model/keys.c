@@ -17,6 +17,9 @@ static const struct keyed {
 	{ KIND_BACKEND, "path", "device" },
 	{ KIND_BACKEND, "uuid", "uuid" },
 	{ KIND_BACKEND, "nguid", "nguid" },
+	{ KIND_BACKEND, "vpd_unit_serial", "serial" },
+	{ KIND_BACKEND, "storage_object", "storage" },
+	{ KIND_TPG, "rtpi", "rtpi" },
 	{ KIND_SUBSYSTEM, "passthru_path", "device" },
 };
 
@@ -29,6 +32,12 @@ const char *key_of_reference(struct key *k, enum kind kind, const char *name)
 const char *key_of_service(struct key *k, const char *trtype, const char *trsvcid)
 {
 	snprintf(k->text, sizeof(k->text), "@service:%s:%s", trtype, trsvcid);
+	return k->text;
+}
+
+const char *key_of_rtpi(struct key *k, unsigned rtpi)
+{
+	snprintf(k->text, sizeof(k->text), "rtpi:%u", rtpi);
 	return k->text;
 }
 

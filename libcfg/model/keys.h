@@ -16,6 +16,7 @@ struct key {
 
 const char *key_of_reference(struct key *k, enum kind kind, const char *name);
 const char *key_of_service(struct key *k, const char *trtype, const char *trsvcid);
+const char *key_of_rtpi(struct key *k, unsigned rtpi);
 /* What the value of a row, as the object is now, is found under. Not for ATTR_REFS. Several rows may stand for the same keys. */
 size_t keys_of_row(const struct object *o, const struct attr_row *row, struct key k[KEYS_MAX]);
 /* Of rows that stand for the same keys, one. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/text.h"
+#include "model/address.h"
 
 static int keep(const char *text, char **ret, struct cfg_error *err)
 {
@@ -138,6 +139,57 @@ int name_parse_port(const char *text, char **ret, struct cfg_error *err)
 int name_parse_ana_group(const char *text, char **ret, struct cfg_error *err)
 {
 	return parse_number("ANA group id", text, 1, 127, " (the kernel takes 128 for 0)", ret, err);
+}
+
+int name_parse_tag(const char *text, char **ret, struct cfg_error *err)
+{
+	return parse_number("portal group tag", text, 0, 65535, "", ret, err);
+}
+
+int name_parse_lun(const char *text, char **ret, struct cfg_error *err)
+{
+	return parse_number("LUN", text, 0, 65535, "", ret, err);
+}
+
+int name_parse_fabric(const char *text, char **ret, struct cfg_error *err)
+{
+	if (attr_only_of(text) & ONLY_FABRICS)
+		return keep(text, ret, err);
+	return cfg_error_set(err, EINVAL, "\"%.80s\" is no fabric: %s", text, kind_info(KIND_FABRIC)->name_doc);
+}
+
+int name_parse_wwn(const char *text, char **ret, struct cfg_error *err)
+{
+	size_t n = strlen(text);
+
+	if (!n || n > WWN_MAX)
+		return cfg_error_set(err, EINVAL, "the name \"%.40s\" has %zu bytes; 1 to %d make one", text, n, WWN_MAX);
+	if (!text_is_utf8(text, n))
+		return cfg_error_set(err, EINVAL, "the name is not UTF-8");
+	for (const char *c = text; *c; c++)
+		if (is_unfit(c))
+			return cfg_error_set(err, EINVAL, "the name \"%.80s\" holds a blank, a slash or a control character", text);
+	return keep(text, ret, err);
+}
+
+int name_parse_portal(const char *text, char **ret, struct cfg_error *err)
+{
+	const char *colon = strrchr(text, ':');
+	_cleanup_free_ char *address = colon ? strndup(text, (size_t)(colon - text)) : NULL;
+	size_t n = address ? strlen(address) : 0;
+	bool brackets = n > 2 && address[0] == '[' && address[n - 1] == ']';
+	char canonical[IP_TEXT_MAX];
+	struct ip_address ip;
+	uint64_t port;
+
+	if (brackets) {
+		address[n - 1] = 0;
+		memmove(address, address + 1, n - 1);
+	}
+	if (!address || text_to_u64(colon + 1, &port) < 0 || !port || port > 65535 || !ip_parse(address, &ip) || ip.v6 != brackets)
+		return cfg_error_set(err, EINVAL, "\"%.80s\" is no portal: %s", text, kind_info(KIND_PORTAL)->name_doc);
+	*ret = strf("%s:%llu", ip_to_text(&ip, canonical), (unsigned long long)port);
+	return *ret ? 0 : cfg_error_oom(err);
 }
 
 int name_parse(enum kind kind, const char *text, char **ret, struct cfg_error *err)

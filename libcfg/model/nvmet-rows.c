@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The attributes of the NVMe target and of what stands behind it. To support a new one, add a row to its kind: name as in the
+ * The attributes of the NVMe target. To support a new one, add a row to its kind: name as in the
  * kernel without "attr_", "addr_" or "param_", the kernel's file, what it takes, where an absent value comes from, when the kernel
  * takes a write, and what hosts notice. A text that reads back otherwise than it was written needs a codec (attr.c). Nothing else
  * has to be touched: documents, validation, diff, D-Bus, help and the manual follow.
@@ -21,36 +21,12 @@ static const char *const adrfams[] = { "ipv4", "ipv6", "ib", "fc", "loop", "pci"
 static const char *const treqs[] = { "not specified", "required", "not required", NULL };
 static const char *const tsases[] = { "none", "tls1.3", "connected", NULL };
 static const char *const ana_states[] = { "optimized", "non-optimized", "inaccessible", "persistent-loss", "change", NULL };
-static const char *const backend_types[] = { "block", "file", NULL };
 
 const struct attr_row rows_nvmet[] = {
 	{ "discovery_nqn", ATTR_NQN, .file = "discovery_nqn", .since = "6.10",
 	  .feature = "a discovery NQN of its own", .source = ATTR_CONSTANT,
 	  .dflt = "nqn.2014-08.org.nvmexpress.discovery", .flags = ATTR_NO_NEWLINE,
 	  .doc = "The unique NQN of the discovery subsystem; the well-known one goes on working beside it." },
-	END
-};
-
-const struct attr_row rows_backend[] = {
-	{ "type", ATTR_WORD, .words = backend_types, .source = ATTR_REQUIRED, .moment = ATTR_NEVER,
-	  .doc = "What stores the blocks: a block device or a regular file." },
-	{ "device", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY,
-	  .doc = "Path of the block device (type block). A link below /dev/disk survives a change of device names." },
-	{ "path", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY,
-	  .doc = "Path of the regular file (type file)." },
-	{ "size", ATTR_SIZE, .min = 512, .max = INT64_MAX, .source = ATTR_OPTIONAL,
-	  .doc = "Size of the file (type file). Needed to make a missing file; a larger size than before grows it. An existing "
-		 "file is never shrunk." },
-	{ "create", ATTR_BOOL, .source = ATTR_CONSTANT, .dflt = "0",
-	  .doc = "Make the file, with size, when it is missing (type file); but not at the daemon's start, when its file system may not be "
-		 "mounted yet." },
-	{ "buffered_io", ATTR_BOOL, .source = ATTR_CONSTANT, .dflt = "0", .effect = EFFECT_IDENTITY,
-	  .doc = "Go through the page cache. For a block device this changes the block size that hosts see to 4096." },
-	{ "uuid", ATTR_UUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
-	  .doc = "Identity of the disk: namespaces on it show this UUID." },
-	{ "nguid", ATTR_NGUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
-	  .doc = "Identity of the disk as namespace globally unique identifier; made from the uuid when left out, none if all "
-		 "zeros." },
 	END
 };
 

@@ -398,6 +398,24 @@ int object_set_list(struct object *o, const struct attr_row *row, char *const *l
 	return 0;
 }
 
+const char *object_variant(const struct object *o)
+{
+	for (; o; o = o->parent) {
+		if (o->kind == KIND_BACKEND)
+			return object_get(o, "type");
+		if (o->kind == KIND_FABRIC)
+			return o->name;
+	}
+	return NULL;
+}
+
+bool object_has_row(const struct object *o, const struct attr_row *row)
+{
+	const char *variant = row->only ? object_variant(o) : NULL;
+
+	return !variant || row->only & attr_only_of(variant);
+}
+
 bool object_values_equal(const struct object *a, const struct object *b)
 {
 	attr_foreach(row, a->kind)
@@ -491,45 +509,18 @@ struct tree *tree_copy(const struct tree *t)
 	return steal_ptr(copy);
 }
 
-/* The next part of a path in a buffer; names hold no slash. */
-static char *next_part(char **at)
-{
-	char *part = *at, *slash;
-
-	if (!part)
-		return NULL;
-	slash = strchr(part, '/');
-	if (slash)
-		*slash++ = 0;
-	*at = slash;
-	return part;
-}
-
 struct object *tree_find(const struct tree *t, const char *path)
 {
 	_cleanup_free_ char *copy = strdup(path);
 	struct object *o = t->root;
-	char *at = copy && *copy ? copy : NULL;
+	char *at = copy;
+	const char *name;
+	enum kind kind;
+	int r = 0;
 
-	while (at && o) {
-		enum kind kind = kind_from_collection(o->kind, next_part(&at));
-		const char *name;
-
-		if (kind == KIND_MAX)
-			return NULL;
-		name = kind_info(kind)->singleton ? "" : next_part(&at);
-		o = name ? object_child(o, kind, name) : NULL;
-	}
-	return copy ? o : NULL;
-}
-
-char *path_parent(const char *path)
-{
-	const char *last = strrchr(path, '/');
-
-	while (last && last > path && *--last != '/')
-		;
-	return last && *last == '/' ? strndup(path, (size_t)(last - path)) : strdup("");
+	while (copy && o && (r = path_cut(o->kind, &at, &kind, &name)) > 0)
+		o = object_child(o, kind, name);
+	return copy && r == 0 ? o : NULL;
 }
 
 int tree_add(struct tree *t, const char *path, struct object **ret)
@@ -546,22 +537,18 @@ int tree_add(struct tree *t, const char *path, struct object **ret)
 		return -ENOMEM;
 	if (!parent)
 		return -ENOENT;
-	kind = kind_from_collection(parent->kind, next_part(&at));
-	if (kind == KIND_MAX)
-		return -EINVAL;
-	name = kind_info(kind)->singleton ? "" : next_part(&at);
-	return name ? object_add(parent, kind, name, ret) : -EINVAL;
+	return path_cut(parent->kind, &at, &kind, &name) > 0 ? object_add(parent, kind, name, ret) : -EINVAL;
 }
 
 static void add_path(struct strbuf *b, const struct object *o)
 {
+	const struct kind_info *info = kind_info(o->kind);
+
 	if (o->parent && o->parent->kind != KIND_ROOT) {
 		add_path(b, o->parent);
 		strbuf_add(b, "/");
 	}
-	strbuf_add(b, kind_info(o->kind)->collection);
-	if (!kind_info(o->kind)->singleton)
-		strbuf_addf(b, "/%s", o->name);
+	strbuf_addf(b, "%s%s%s", info->collection, info->singleton || info->direct ? "" : "/", info->singleton ? "" : o->name);
 }
 
 char *object_path(const struct object *o)
@@ -572,16 +559,9 @@ char *object_path(const struct object *o)
 	return strbuf_steal(&b);
 }
 
-char *path_to_kernel(const char *path)
-{
-	if (strncmp(path, "backends/", 9) == 0)
-		return NULL;
-	return streq(path, "nvmet") ? strdup(path) : strf("nvmet/%s", path);
-}
-
 char *object_kernel_path(const struct object *o)
 {
 	_cleanup_free_ char *path = object_path(o);
 
-	return path ? path_to_kernel(path) : NULL;
+	return path ? path_to_kernel(o->tree, path) : NULL;
 }

@@ -59,9 +59,11 @@ void object_remove(struct object *o);
 
 /* Its path; caller frees. NULL when out of memory. For a detached object only the name is known. */
 char *object_path(const struct object *o);
-/* Its folder as kfs has it ("nvmet/subsystems/NQN"), NULL for kinds without one (backends) or out of memory. */
+/* Its folder as kfs has it ("nvmet/subsystems/NQN"), NULL for what has none (a backend that is not in the SCSI target) or out of memory.
+ * What is below a backend, and the backend, stand where its storage_object in t says; t may be NULL for all else. A path may also go on with
+ * what is no object ("ports/1/subsystems/NQN"). Caller frees. */
 char *object_kernel_path(const struct object *o);
-char *path_to_kernel(const char *path);
+char *path_to_kernel(const struct tree *t, const char *path);
 
 /* Values, borrowed until the next change of the object. */
 const char *object_get(const struct object *o, const char *attr);
@@ -72,6 +74,10 @@ int object_set(struct object *o, const struct attr_row *row, const char *text);
 int object_set_list(struct object *o, const struct attr_row *row, char *const *list);
 /* The value in force: what is set, else the constant default, else NULL. */
 const char *object_effective(const struct object *o, const struct attr_row *row);
+/* Whether an object of its type of backend, or of its fabric, has the attribute at all; a detached one may not know, and has. */
+bool object_has_row(const struct object *o, const struct attr_row *row);
+/* The type of a backend or of the one that it is below, or the fabric: "ramdisk", "iscsi"; NULL when it has none or does not know. */
+const char *object_variant(const struct object *o);
 bool object_values_equal(const struct object *a, const struct object *b);
 
 /* An empty object outside any tree. NULL when out of memory. */
@@ -83,11 +89,12 @@ CFG_DEFINE_CLEANUP(struct object *, object_free);
 /* Takes over all values of from (same kind). */
 int object_assign(struct object *to, const struct object *from);
 
-/* Paths. A path is "collection/name[/collection/name]…" or "nvmet". */
+/* Paths. A path is "collection/name[/collection/name]…", "nvmet" or "target"; a target's name follows that of its fabric. */
+#define PATH_DEPTH 5		/* targets/FABRIC/WWN/tpgs/TAG/acls/WWN/mapped_luns/N */
 struct path {
-	enum kind kind[3];	/* from the outermost */
-	char *name[3];		/* canonical */
-	unsigned depth;		/* 1..3 (2 is the deepest today); 0 is the root, "" */
+	enum kind kind[PATH_DEPTH];	/* from the outermost */
+	char *name[PATH_DEPTH];		/* canonical */
+	unsigned depth;			/* 0 is the root, "" */
 };
 /* Checks and canonicalises ("ports/01" is refused, "ports/1" is right). May name a collection alone ("subsystems",
  * "ports/1/referrals"): then *ret_collection is its kind, else KIND_MAX; NULL: collections are refused. */
@@ -95,6 +102,11 @@ int path_parse(const char *text, struct path *ret, enum kind *ret_collection, st
 char *path_text(const struct path *p);
 void path_done(struct path *p);
 #define _cleanup_path_ _cleanup_(path_done)
+/* Cuts the next object, which is one below a parent of the kind, off a path in a buffer: 1, and its kind and name ("" of a singleton); 0 at the
+ * end (*at empty or NULL); -EINVAL when it is none. */
+int path_cut(enum kind parent, char **at, enum kind *ret_kind, const char **ret_name);
+/* The kind of the object that a path is of; KIND_ROOT for "", KIND_MAX when it is none. */
+enum kind path_kind(const char *path);
 /* Path of the parent; caller frees. "" at the top. */
 char *path_parent(const char *path);
 /* Whether path is that of the object at top, or of one below it. */

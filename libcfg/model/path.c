@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/text.h"
+#include "model/backend.h"
 #include "model/names.h"
 #include "model/object.h"
 
@@ -20,6 +21,104 @@ static char *next_part(char **at)
 	return part;
 }
 
+int path_cut(enum kind parent, char **at, enum kind *ret_kind, const char **ret_name)
+{
+	const char *part = *at && **at ? next_part(at) : NULL;
+
+	if (!part)
+		return 0;
+	*ret_kind = kind_from_collection(parent, part);
+	if (*ret_kind == KIND_MAX) {
+		*ret_kind = kind_direct_child(parent);
+		*ret_name = part;
+	} else {
+		*ret_name = kind_info(*ret_kind)->singleton ? "" : next_part(at);
+	}
+	return *ret_kind != KIND_MAX && *ret_name ? 1 : -EINVAL;
+}
+
+enum kind path_kind(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	enum kind kind = KIND_ROOT;
+	const char *name;
+	char *at = copy;
+	int r;
+
+	while (copy && (r = path_cut(kind, &at, &kind, &name)) != 0)
+		if (r < 0)
+			return KIND_MAX;
+	return copy ? kind : KIND_MAX;
+}
+
+char *path_parent(const char *path)
+{
+	const char *last = strrchr(path, '/');
+	_cleanup_free_ char *before = last ? strndup(path, (size_t)(last - path)) : strdup("");
+	enum kind kind = before ? path_kind(before) : KIND_MAX;
+
+	/* "backends/B/bridge" and "targets/iscsi/IQN" end with one part, all else with two. */
+	if (kind != KIND_MAX && kind != KIND_ROOT &&
+	    (kind_direct_child(kind) != KIND_MAX || kind_from_collection(kind, last + 1) != KIND_MAX))
+		return steal_ptr(before);
+	while (last && last > path && *--last != '/')
+		;
+	return last && *last == '/' ? strndup(path, (size_t)(last - path)) : strdup("");
+}
+
+/* Of the part behind those that are in b already. */
+static int add_kernel_part(struct strbuf *b, const struct tree *t, const struct object **o, enum kind kind, const char *name)
+{
+	const struct kind_info *info = kind_info(kind);
+	_cleanup_free_ char *bridge = NULL;
+	const char *storage;
+
+	*o = *o ? object_child(*o, kind, name) : NULL;
+	switch (kind) {
+	case KIND_BACKEND:
+		storage = *o ? object_get(*o, "storage_object") : NULL;
+		if (!storage)
+			return -ENOENT;
+		strbuf_addf(b, "%s/%s", info->kernel, storage);
+		return 0;
+	case KIND_BRIDGE:
+		/* It stands beside its backend in the kernel, not below it. */
+		bridge = *o ? backend_bridge_name((*o)->parent) : NULL;
+		if (!bridge)
+			return -ENOENT;
+		b->len = 0;
+		strbuf_addf(b, "%s/%s", info->kernel, bridge);
+		return 0;
+	default:
+		strbuf_addf(b, "%s%s", b->len && *info->kernel ? "/" : "", info->kernel);
+		if (!info->singleton)
+			strbuf_addf(b, "/%s%s", info->prefix ? info->prefix : "", name);
+		return 0;
+	}
+}
+
+char *path_to_kernel(const struct tree *t, const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+	const struct object *o = t ? tree_root(t) : NULL;
+	enum kind kind = KIND_ROOT, next;
+	const char *name, *rest = path;
+	char *at = copy;
+
+	while (copy && path_cut(kind, &at, &next, &name) > 0) {
+		kind = next;
+		if (add_kernel_part(&b, t, &o, kind, name) < 0)
+			return NULL;
+		rest = at ? path + (at - copy) : "";
+	}
+	if (!copy || kind == KIND_ROOT)
+		return NULL;
+	if (*rest)
+		strbuf_addf(&b, "/%s", rest);
+	return strbuf_steal(&b);
+}
+
 void path_done(struct path *p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(p->name); i++)
@@ -29,15 +128,11 @@ void path_done(struct path *p)
 
 static int no_such_collection(enum kind parent, const char *text, const char *collection, struct cfg_error *err)
 {
-	static const char *const later[] = { "targets", "fabrics", "lu_groups" };
 	struct strbuf b = { 0 };
 	_cleanup_free_ char *known = NULL;
 
-	for (size_t i = 0; parent == KIND_ROOT && i < ARRAY_SIZE(later); i++)
-		if (streq(collection, later[i]))
-			return cfg_error_set(err, EINVAL, "%.300s: SCSI targets are not supported by this version", text);
 	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++)
-		if (kind_info(k)->parent == parent)
+		if (kind_info(k)->parent == parent && !kind_info(k)->internal)
 			strbuf_addf(&b, "%s%s", b.len ? ", " : "", kind_info(k)->collection);
 	known = strbuf_steal(&b);
 	return cfg_error_set(err, EINVAL, "%.300s: there is no \"%.80s\" here, but %s", text, collection,
@@ -51,13 +146,16 @@ static int parse_step(struct path *p, char **at, const char *text, enum kind *re
 	const char *collection = next_part(at), *name;
 	enum kind kind = kind_from_collection(parent, collection);
 	char *canonical;
+	bool direct = kind == KIND_MAX && kind_direct_child(parent) != KIND_MAX;
 
-	if (kind == KIND_MAX || p->depth == ARRAY_SIZE(p->kind))
+	if (direct)
+		kind = kind_direct_child(parent);
+	if (kind == KIND_MAX || kind_info(kind)->internal || p->depth == ARRAY_SIZE(p->kind))
 		return no_such_collection(parent, text, collection, err);
 	if (kind_info(kind)->singleton) {
 		canonical = strdup("");
 	} else {
-		name = next_part(at);
+		name = direct ? collection : next_part(at);
 		if (!name || !*name) {
 			if (!ret_collection || *at)
 				return cfg_error_set(err, EINVAL, "%.300s: a name is missing behind %s", text,
@@ -102,9 +200,10 @@ char *path_text(const struct path *p)
 	struct strbuf b = { 0 };
 
 	for (unsigned i = 0; i < p->depth; i++) {
-		strbuf_addf(&b, "%s%s", i ? "/" : "", kind_info(p->kind[i])->collection);
-		if (!kind_info(p->kind[i])->singleton)
-			strbuf_addf(&b, "/%s", p->name[i]);
+		const struct kind_info *info = kind_info(p->kind[i]);
+
+		strbuf_addf(&b, "%s%s%s%s", i ? "/" : "", info->collection, info->singleton || info->direct ? "" : "/",
+			    info->singleton ? "" : p->name[i]);
 	}
 	return strbuf_steal(&b);
 }

@@ -46,6 +46,10 @@ static void check_values(struct check *c)
 		_cleanup_free_ char *canonical = NULL;
 
 		/* A secret that stood in the document has its file only when all is found right. */
+		if (value && !object_has_row(c->o, row)) {
+			wrong(c, row->name, "is nothing that type or fabric %s has", object_variant(c->o));
+			continue;
+		}
 		if (!value || (attr_is_secret(row) && strncmp(value, "inline:", 7) == 0))
 			continue;
 		if (attr_parse(row, value, &canonical, &err) < 0) {

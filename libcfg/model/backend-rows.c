@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The attributes of backends, which belong to the backend whoever exports it; nvmet-rows.c says how to add one. What has a kernel file is the
+ * storage object's in the SCSI target, below target/core: set to anything but its default it makes the backend a shared one (backend.h).
+ *
+ * Kernel facts: drivers/target/target_core_configfs.c. Rows are in an order in which the kernel takes them: enable overwrites most of what
+ * stands below attrib, and needs the unit serial to have been written before.
+ */
+#include "model/rows.h"
+
+#define END { .name = NULL }
+#define SBC (ONLY_BLOCK | ONLY_FILE | ONLY_RAMDISK)
+#define EMULATED (SBC | ONLY_USER)
+
+static const char *const types[] = { "block", "file", "ramdisk", "scsi", "user", NULL };
+static const char *const ways[] = { "auto", "direct", "shared", NULL };
+static const char *const alua_states[] = { "optimized", "non-optimized", "standby", "unavailable", "lba-dependent", "offline",
+					   "transitioning", NULL };
+static const char *const alua_types[] = { "none", "implicit", "explicit", "both", NULL };
+static const char *const alua_statuses[] = { "none", "explicit", "implicit", NULL };
+
+const struct attr_row rows_backend[] = {
+	{ "type", ATTR_WORD, .words = types, .source = ATTR_REQUIRED, .moment = ATTR_NEVER,
+	  .doc = "What stores the blocks: a block device, a regular file, the machine's memory, a SCSI device that commands are passed to, or a "
+		 "program of the user (tcmu)." },
+	{ "device", ATTR_PATH, .min = 2, .max = 511, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_BLOCK | ONLY_SCSI,
+	  .doc = "Path of the device (type block, scsi). A link below /dev/disk survives a change of device names." },
+	{ "path", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_FILE,
+	  .doc = "Path of the regular file (type file)." },
+	{ "size", ATTR_SIZE, .min = 512, .max = INT64_MAX, .source = ATTR_OPTIONAL, .only = ONLY_FILE | ONLY_RAMDISK | ONLY_USER,
+	  .doc = "Size (type file, ramdisk, user). A missing file needs it to be made; a larger size than before grows the file. An existing "
+		 "file is never shrunk." },
+	{ "create", ATTR_BOOL, .source = ATTR_CONSTANT, .dflt = "0", .only = ONLY_FILE,
+	  .doc = "Make the file, with size, when it is missing (type file); but not at the daemon's start, when its file system may not be "
+		 "mounted yet." },
+	{ "buffered_io", ATTR_BOOL, .source = ATTR_CONSTANT, .dflt = "0", .effect = EFFECT_IDENTITY, .only = ONLY_BLOCK | ONLY_FILE,
+	  .doc = "Go through the page cache. For a block device this changes the block size that NVMe hosts see to 4096." },
+	{ "nullio", ATTR_BOOL, .source = ATTR_CONSTANT, .dflt = "0", .moment = ATTR_NEVER, .only = ONLY_RAMDISK,
+	  .doc = "Store nothing: for measuring (type ramdisk)." },
+	{ "dev_config", ATTR_STRING, .min = 1, .max = 255, .source = ATTR_OPTIONAL, .moment = ATTR_NEVER, .only = ONLY_USER,
+	  .doc = "What the program that serves the device is told, as handler/its configuration (type user)." },
+	{ "data_path", ATTR_WORD, .words = ways, .source = ATTR_CONSTANT, .dflt = "auto", .effect = EFFECT_VANISH,
+	  .doc = "How NVMe hosts reach it: direct, by nvmet itself; shared, by the SCSI target, as everything that SCSI exports too or that "
+		 "only the SCSI target can do; auto takes direct when it can." },
+	{ "uuid", ATTR_UUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
+	  .doc = "Identity of the disk: namespaces on it show this UUID." },
+	{ "nguid", ATTR_NGUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
+	  .doc = "Identity of the disk as namespace globally unique identifier; made from the uuid when left out, none if all "
+		 "zeros." },
+	{ "storage_object", ATTR_STRING, .min = 3, .max = 127, .source = ATTR_GENERATED, .moment = ATTR_NEVER,
+	  .doc = "Where it stands below target/core when it is in the SCSI target, as iblock_1/vol0." },
+	{ "vpd_unit_serial", ATTR_TOKEN, .min = 1, .max = 253, .file = "wwn/vpd_unit_serial", .codec = &codec_unit_serial,
+	  .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
+	  .doc = "Unit serial number (VPD page 80h), from which the NAA identifier is made; as the uuid when left out." },
+	{ "enable", ATTR_BOOL, .file = "enable", .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "Whether it is configured." },
+	{ "vendor_id", ATTR_STRING, .min = 1, .max = 8, .file = "wwn/vendor_id", .source = ATTR_CONSTANT, .dflt = "LIO-ORG",
+	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = EMULATED, .doc = "T10 vendor identification." },
+	{ "product_id", ATTR_STRING, .min = 1, .max = 16, .file = "wwn/product_id", .source = ATTR_CAPTURED,
+	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = EMULATED, .doc = "Product identification." },
+	{ "revision", ATTR_STRING, .min = 1, .max = 4, .file = "wwn/revision", .source = ATTR_CAPTURED,
+	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = EMULATED, .doc = "Product revision level." },
+	{ "company_id", ATTR_HEX, .min = 0, .max = 0xffffff, .file = "wwn/company_id", .codec = &codec_hex, .source = ATTR_CONSTANT,
+	  .dflt = "0x001405", .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = EMULATED,
+	  .doc = "IEEE company identifier in the NAA identifier." },
+	{ "block_size", ATTR_INT, .min = 512, .max = 4096, .file = "attrib/block_size", .source = ATTR_CAPTURED,
+	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = SBC, .doc = "Logical block length in bytes." },
+	{ "emulate_write_cache", ATTR_BOOL, .file = "attrib/emulate_write_cache", .source = ATTR_CAPTURED, .only = EMULATED,
+	  .doc = "Report a volatile write cache. Of a block device the kernel tells what the disk has." },
+	{ "emulate_tpu", ATTR_BOOL, .file = "attrib/emulate_tpu", .source = ATTR_CONSTANT, .dflt = "0", .only = SBC,
+	  .doc = "Thin provisioning: take UNMAP. The device must be able to discard." },
+	{ "emulate_tpws", ATTR_BOOL, .file = "attrib/emulate_tpws", .source = ATTR_CONSTANT, .dflt = "0", .only = SBC,
+	  .doc = "Thin provisioning: take WRITE SAME with UNMAP." },
+	{ "unmap_zeroes_data", ATTR_BOOL, .file = "attrib/unmap_zeroes_data", .source = ATTR_CONSTANT, .dflt = "0",
+	  .moment = ATTR_UNEXPORTED, .only = SBC, .doc = "Unmapped blocks read as zeros (LBPRZ)." },
+	{ "max_unmap_lba_count", ATTR_INT, .min = 0, .max = UINT32_MAX, .file = "attrib/max_unmap_lba_count", .source = ATTR_CAPTURED,
+	  .only = SBC, .doc = "Most blocks that one UNMAP takes." },
+	{ "max_unmap_block_desc_count", ATTR_INT, .min = 0, .max = UINT32_MAX, .file = "attrib/max_unmap_block_desc_count",
+	  .source = ATTR_CAPTURED, .only = SBC, .doc = "Most ranges that one UNMAP takes." },
+	{ "unmap_granularity", ATTR_INT, .min = 0, .max = UINT32_MAX, .file = "attrib/unmap_granularity", .source = ATTR_CAPTURED,
+	  .only = SBC, .doc = "Optimal unmap granularity in blocks." },
+	{ "unmap_granularity_alignment", ATTR_INT, .min = 0, .max = UINT32_MAX, .file = "attrib/unmap_granularity_alignment",
+	  .source = ATTR_CAPTURED, .only = SBC, .doc = "First block to which the unmap granularity applies." },
+	{ "max_write_same_len", ATTR_INT, .min = 0, .max = UINT32_MAX, .file = "attrib/max_write_same_len", .source = ATTR_CAPTURED,
+	  .only = SBC, .doc = "Most blocks that one WRITE SAME takes." },
+	{ "optimal_sectors", ATTR_INT, .min = 1, .max = UINT32_MAX, .file = "attrib/optimal_sectors", .source = ATTR_CAPTURED,
+	  .moment = ATTR_UNEXPORTED, .only = SBC, .doc = "Optimal transfer length in blocks." },
+	{ "queue_depth", ATTR_INT, .min = 1, .max = UINT32_MAX, .file = "attrib/queue_depth", .source = ATTR_CAPTURED,
+	  .moment = ATTR_UNEXPORTED, .only = SBC, .doc = "Commands that the device takes at a time." },
+	{ "is_nonrot", ATTR_BOOL, .file = "attrib/is_nonrot", .source = ATTR_CAPTURED, .only = SBC, .doc = "Not a rotating medium." },
+	{ "emulate_model_alias", ATTR_BOOL, .file = "attrib/emulate_model_alias", .source = ATTR_CONSTANT, .dflt = "0",
+	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = SBC, .doc = "The backend's name is the product identification." },
+	{ "emulate_ua_intlck_ctrl", ATTR_INT, .min = 0, .max = 2, .file = "attrib/emulate_ua_intlck_ctrl", .source = ATTR_CONSTANT,
+	  .dflt = "0", .moment = ATTR_UNEXPORTED, .only = SBC, .doc = "Unit attention interlocks control." },
+	{ "emulate_tas", ATTR_BOOL, .file = "attrib/emulate_tas", .source = ATTR_CONSTANT, .dflt = "1", .moment = ATTR_UNEXPORTED,
+	  .only = SBC, .doc = "Report TASK ABORTED to other initiators." },
+	{ "emulate_fua_write", ATTR_BOOL, .file = "attrib/emulate_fua_write", .source = ATTR_CONSTANT, .dflt = "1", .only = SBC,
+	  .doc = "Honour FUA of writes." },
+	{ "emulate_caw", ATTR_BOOL, .file = "attrib/emulate_caw", .source = ATTR_CONSTANT, .dflt = "1", .only = SBC,
+	  .doc = "Take COMPARE AND WRITE." },
+	{ "emulate_3pc", ATTR_BOOL, .file = "attrib/emulate_3pc", .source = ATTR_CONSTANT, .dflt = "1", .only = SBC,
+	  .doc = "Take third-party copies (EXTENDED COPY)." },
+	{ "emulate_pr", ATTR_BOOL, .file = "attrib/emulate_pr", .since = "4.20", .feature = "a choice about reservations",
+	  .source = ATTR_CONSTANT, .dflt = "1", .doc = "Take reservations." },
+	{ "emulate_rsoc", ATTR_BOOL, .file = "attrib/emulate_rsoc", .since = "6.2", .feature = "a choice about REPORT SUPPORTED OPERATION CODES",
+	  .source = ATTR_CONSTANT, .dflt = "1", .only = SBC, .doc = "Take REPORT SUPPORTED OPERATION CODES." },
+	{ "emulate_rest_reord", ATTR_INT, .min = 0, .max = 0, .file = "attrib/emulate_rest_reord", .source = ATTR_CONSTANT, .dflt = "0",
+	  .only = SBC, .doc = "Restricted reordering, which the kernel does not have." },
+	{ "emulate_dpo", ATTR_BOOL, .file = "attrib/emulate_dpo", .source = ATTR_CONSTANT, .dflt = "1", .only = SBC,
+	  .doc = "Without effect; the kernel takes it and forgets it." },
+	{ "emulate_fua_read", ATTR_BOOL, .file = "attrib/emulate_fua_read", .source = ATTR_CONSTANT, .dflt = "1", .only = SBC,
+	  .doc = "Without effect; the kernel takes it and forgets it." },
+	{ "enforce_pr_isids", ATTR_BOOL, .file = "attrib/enforce_pr_isids", .source = ATTR_CONSTANT, .dflt = "1", .only = EMULATED,
+	  .doc = "An iSCSI initiator's sessions are told apart in reservations." },
+	{ "force_pr_aptpl", ATTR_BOOL, .file = "attrib/force_pr_aptpl", .source = ATTR_CONSTANT, .dflt = "0", .moment = ATTR_UNEXPORTED,
+	  .only = EMULATED, .doc = "Registrations outlive a restart whether or not the initiator asks for it (APTPL)." },
+	{ "pi_prot_type", ATTR_INT, .min = 0, .max = 3, .file = "attrib/pi_prot_type", .source = ATTR_CONSTANT, .dflt = "0",
+	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = SBC, .doc = "Protection information type." },
+	{ "pi_prot_verify", ATTR_BOOL, .file = "attrib/pi_prot_verify", .source = ATTR_CAPTURED, .only = SBC,
+	  .doc = "Verify protection information." },
+	{ "alua_support", ATTR_BOOL, .file = "attrib/alua_support", .since = "5.8", .feature = "a choice about ALUA", .source = ATTR_CAPTURED,
+	  .only = ONLY_USER, .doc = "Emulate ALUA." },
+	{ "pgr_support", ATTR_BOOL, .file = "attrib/pgr_support", .since = "5.8", .feature = "a choice about persistent reservations",
+	  .source = ATTR_CAPTURED, .only = ONLY_BLOCK | ONLY_USER,
+	  .doc = "Emulate persistent reservations; off passes them to the device (block)." },
+	{ "submit_type", ATTR_INT, .min = 0, .max = 2, .file = "attrib/submit_type", .since = "6.7", .feature = "a choice of how commands are submitted",
+	  .source = ATTR_CONSTANT, .dflt = "0", .doc = "0: as the fabric likes; 1: at once; 2: by a queue." },
+	{ "complete_type", ATTR_INT, .min = 0, .max = 2, .file = "attrib/complete_type", .since = "7.0",
+	  .feature = "a choice of how commands are completed", .source = ATTR_CONSTANT, .dflt = "0",
+	  .doc = "0: as the fabric likes; 1: at once; 2: by a queue." },
+	{ "cmd_time_out", ATTR_INT, .min = 0, .max = INT32_MAX, .file = "attrib/cmd_time_out", .source = ATTR_CONSTANT, .dflt = "30",
+	  .moment = ATTR_UNEXPORTED, .only = ONLY_USER, .doc = "Seconds that the program may take for a command; 0: any time." },
+	{ "qfull_time_out", ATTR_INT, .min = -1, .max = INT32_MAX, .file = "attrib/qfull_time_out", .source = ATTR_CONSTANT, .dflt = "-1",
+	  .only = ONLY_USER, .doc = "Seconds that a command may wait for room in the ring; -1: as cmd_time_out." },
+	{ "lu_group", ATTR_REF, .ref = KIND_LU_GROUP, .file = "alua_lu_gp", .codec = &codec_lu_group, .source = ATTR_OPTIONAL,
+	  .doc = "Logical unit group: ALUA states of its backends change together." },
+	END
+};
+
+const struct attr_row rows_lu_group[] = {
+	{ "lu_gp_id", ATTR_INT, .min = 1, .max = 65535, .file = "lu_gp_id", .source = ATTR_GENERATED, .moment = ATTR_NEVER,
+	  .doc = "The group's number; the lowest free one when left out." },
+	END
+};
+
+const struct attr_row rows_alua_group[] = {
+	{ "tg_pt_gp_id", ATTR_INT, .min = 1, .max = 65535, .file = "tg_pt_gp_id", .source = ATTR_GENERATED, .moment = ATTR_NEVER,
+	  .doc = "Target port group identifier; the lowest free one of the backend when left out." },
+	{ "alua_access_type", ATTR_WORD, .words = alua_types, .file = "alua_access_type", .codec = &codec_alua_type,
+	  .source = ATTR_CONSTANT, .dflt = "both", .doc = "Who changes the state: the target (implicit), initiators (explicit), both." },
+	{ "alua_support_transitioning", ATTR_BOOL, .file = "alua_support_transitioning", .source = ATTR_CONSTANT, .dflt = "1",
+	  .doc = "The state transitioning is supported." },
+	{ "alua_support_offline", ATTR_BOOL, .file = "alua_support_offline", .source = ATTR_CONSTANT, .dflt = "1",
+	  .doc = "The state offline is supported." },
+	{ "alua_support_lba_dependent", ATTR_BOOL, .file = "alua_support_lba_dependent", .source = ATTR_CONSTANT, .dflt = "0",
+	  .doc = "The state LBA dependent is supported." },
+	{ "alua_support_unavailable", ATTR_BOOL, .file = "alua_support_unavailable", .source = ATTR_CONSTANT, .dflt = "1",
+	  .doc = "The state unavailable is supported." },
+	{ "alua_support_standby", ATTR_BOOL, .file = "alua_support_standby", .source = ATTR_CONSTANT, .dflt = "1",
+	  .doc = "The state standby is supported." },
+	{ "alua_support_active_optimized", ATTR_BOOL, .file = "alua_support_active_optimized", .source = ATTR_CONSTANT, .dflt = "1",
+	  .doc = "The state active/optimized is supported." },
+	{ "alua_support_active_nonoptimized", ATTR_BOOL, .file = "alua_support_active_nonoptimized", .source = ATTR_CONSTANT, .dflt = "1",
+	  .doc = "The state active/non-optimized is supported." },
+	{ "alua_write_metadata", ATTR_BOOL, .file = "alua_write_metadata", .source = ATTR_CONSTANT, .dflt = "0",
+	  .doc = "Keep the state in a file below dbroot." },
+	{ "nonop_delay_msecs", ATTR_INT, .min = 0, .max = 10000, .file = "nonop_delay_msecs", .source = ATTR_CONSTANT, .dflt = "100",
+	  .doc = "Milliseconds that commands are held up in state active/non-optimized." },
+	{ "trans_delay_msecs", ATTR_INT, .min = 0, .max = 30000, .file = "trans_delay_msecs", .source = ATTR_CONSTANT, .dflt = "0",
+	  .doc = "Milliseconds that a transition takes." },
+	{ "implicit_trans_secs", ATTR_INT, .min = 0, .max = 255, .file = "implicit_trans_secs", .source = ATTR_CONSTANT, .dflt = "0",
+	  .doc = "Seconds that initiators shall allow for an implicit transition." },
+	{ "preferred", ATTR_BOOL, .file = "preferred", .source = ATTR_CONSTANT, .dflt = "0", .doc = "The PREF bit: initiators shall prefer it." },
+	{ "alua_access_state", ATTR_WORD, .words = alua_states, .file = "alua_access_state", .codec = &codec_alua_state,
+	  .source = ATTR_CONSTANT, .dflt = "optimized", .effect = EFFECT_VANISH,
+	  .doc = "Asymmetric access state (SPC-6 5.16.2)." },
+	{ "alua_access_status", ATTR_WORD, .words = alua_statuses, .file = "alua_access_status", .codec = &codec_alua_status,
+	  .source = ATTR_CAPTURED, .doc = "What brought the state about." },
+	END
+};
+
+const struct attr_row rows_bridge[] = {
+	{ "disk", ATTR_PATH, .min = 2, .max = 255, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "Its SCSI disk on this machine." },
+	{ "storage", ATTR_STRING, .min = 3, .max = 127, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL,
+	  .doc = "The storage object that its LUN links to." },
+	END
+};

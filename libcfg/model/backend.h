@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CFG_BACKEND_H
+#define CFG_BACKEND_H
+
+/*
+ * The two ways out of a backend. Direct: nvmet opens its device or file. Shared: it is a storage object of the SCSI target, which LUNs
+ * link to and namespaces reach by the SCSI disk of a bridge.
+ */
+
+#include "model/object.h"
+
+/* Whether it is, or has to be, a storage object: by its type, by what is set on it that only the SCSI target has, because a LUN names it, or
+ * because data_path says so. */
+bool backend_is_shared(const struct tree *t, const struct object *backend);
+/* A value set on it that only the SCSI target has; NULL when there is none. */
+const struct attr_row *backend_forced_by(const struct object *backend);
+/* Whether a bridge is needed: shared, and a namespace names it. */
+bool backend_has_bridge(const struct tree *t, const struct object *backend);
+
+/* The kernel's plugin for a type: "iblock", "fileio", "rd_mcp", "pscsi", "user"; NULL for an unknown one. */
+const char *backend_plugin(const char *type);
+/* The other way. */
+const char *backend_type_of_plugin(const char *plugin, size_t len);
+
+/* Name of its bridge, "naa.3" and 15 digits of the unit serial: locally assigned (SPC-6, NAA identifiers). NULL when it has no serial that is
+ * long enough, or out of memory. Caller frees. */
+char *backend_bridge_name(const struct object *backend);
+char *bridge_name_of_serial(const char *serial);
+
+/* What a namespace's device_path is in the kernel's terms when it goes by a bridge: "disk of backends/NAME". */
+#define DISK_OF "disk of "
+
+#endif

@@ -67,10 +67,11 @@ static struct json_object *document_node(struct json_object *doc, const char *pa
 		return NULL;
 	for (unsigned i = 0; i < p.depth; i++) {
 		const struct kind_info *info = kind_info(p.kind[i]);
-		const char *steps[] = { info->collection, info->singleton ? NULL : p.name[i] };
+		const char *steps[] = { info->direct ? NULL : info->collection, info->singleton ? NULL : p.name[i] };
 
-		for (size_t k = 0; at && k < ARRAY_SIZE(steps) && steps[k]; k++)
-			at = make ? member_made(at, steps[k]) : json_object_object_get(at, steps[k]);
+		for (size_t k = 0; at && k < ARRAY_SIZE(steps); k++)
+			if (steps[k])
+				at = make ? member_made(at, steps[k]) : json_object_object_get(at, steps[k]);
 	}
 	return at;
 }
@@ -83,7 +84,9 @@ static struct json_object *object_node(struct json_object *doc, const struct obj
 
 	if (o->kind == KIND_ROOT)
 		return doc;
-	at = member_made(object_node(doc, o->parent), info->collection);
+	at = object_node(doc, o->parent);
+	if (!info->direct)
+		at = member_made(at, info->collection);
 	return info->singleton ? at : member_made(at, o->name);
 }
 
@@ -186,21 +189,25 @@ int manager_show(struct manager *m, const char *path, bool defaults, struct json
 
 /* ---- status ---- */
 
+static void count_below(const struct object *parent, size_t counts[KIND_MAX])
+{
+	for (size_t i = 0; i < parent->n_children; i++) {
+		counts[parent->children[i]->kind]++;
+		count_below(parent->children[i], counts);
+	}
+}
+
+/* Targets go by the collection that their fabrics stand in, and are what somebody wants to know the number of. */
 static struct json_object *count_objects(const struct tree *t)
 {
 	struct json_object *o = json_object_new_object();
 	size_t counts[KIND_MAX] = { 0 };
 
-	for (size_t i = 0; i < tree_root(t)->n_children; i++) {
-		const struct object *top = tree_root(t)->children[i];
-
-		counts[top->kind]++;
-		for (size_t k = 0; k < top->n_children; k++)
-			counts[top->children[k]->kind]++;
-	}
+	count_below(tree_root(t), counts);
 	for (enum kind k = KIND_ROOT; k < KIND_MAX; k++)
-		if (counts[k] && kind_info(k)->collection)
-			json_object_object_add(o, kind_info(k)->collection, json_object_new_uint64(counts[k]));
+		if (counts[k] && kind_direct_child(k) == KIND_MAX)
+			json_object_object_add(o, kind_info(kind_info(k)->direct ? kind_info(k)->parent : k)->collection,
+					       json_object_new_uint64(counts[k]));
 	return o;
 }
 

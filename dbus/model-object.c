@@ -27,6 +27,16 @@ static const char *const interfaces[KIND_MAX] = {
 	[KIND_PORT] = "org.nvmetctl1.Port",
 	[KIND_REFERRAL] = "org.nvmetctl1.Referral",
 	[KIND_ANA_GROUP] = "org.nvmetctl1.AnaGroup",
+	[KIND_TARGET_CORE] = "org.nvmetctl1.TargetCore",
+	[KIND_LU_GROUP] = "org.nvmetctl1.LuGroup",
+	[KIND_ALUA_GROUP] = "org.nvmetctl1.AluaGroup",
+	[KIND_FABRIC] = "org.nvmetctl1.Fabric",
+	[KIND_TARGET] = "org.nvmetctl1.Target",
+	[KIND_TPG] = "org.nvmetctl1.Tpg",
+	[KIND_LUN] = "org.nvmetctl1.Lun",
+	[KIND_PORTAL] = "org.nvmetctl1.Portal",
+	[KIND_ACL] = "org.nvmetctl1.Acl",
+	[KIND_MAPPED_LUN] = "org.nvmetctl1.MappedLun",
 };
 
 struct bus_kind {

@@ -54,6 +54,10 @@ static const char *moment_text(enum attr_moment moment)
 		return "by making the subsystem anew";
 	case ATTR_UNLINKED:
 		return "by taking the port's subsystems off it meanwhile";
+	case ATTR_UNEXPORTED:
+		return "by taking it from those who export it meanwhile";
+	case ATTR_STOPPED:
+		return "by stopping the portal group meanwhile";
 	case ATTR_NEVER:
 		break;
 	}
@@ -90,6 +94,17 @@ static void print_needs(const struct attr_row *row)
 	putchar('.');
 }
 
+static void print_only(const struct attr_row *row)
+{
+	_cleanup_free_ char *only = row->only ? attr_only_text(row->only) : NULL;
+
+	if (!only)
+		return;
+	fputs(" Of ", stdout);
+	print_text(only);
+	fputs(" only.", stdout);
+}
+
 static void print_row(const struct attr_row *row)
 {
 	_cleanup_free_ char *takes = attr_describe(row);
@@ -102,18 +117,31 @@ static void print_row(const struct attr_row *row)
 	fputs("++\n\tTakes ", stdout);
 	print_text(takes ? takes : "");
 	putchar('.');
+	print_only(row);
 	print_source(row);
 	print_change(row);
 	print_needs(row);
 	fputs("\n\n", stdout);
 }
 
+/* "targets/NAME/NAME/tpgs/NAME/" */
+static void print_parents(enum kind kind)
+{
+	const struct kind_info *info = kind_info(kind);
+
+	if (kind == KIND_ROOT)
+		return;
+	print_parents(info->parent);
+	printf("%s%sNAME/", info->collection, info->direct ? "" : "/");
+}
+
 static void print_kind(enum kind kind)
 {
 	const struct kind_info *info = kind_info(kind);
 
-	printf("## %s%s%s\n\n", info->parent == KIND_ROOT ? "" : kind_info(info->parent)->collection,
-	       info->parent == KIND_ROOT ? "" : "/NAME/", info->collection);
+	fputs("## ", stdout);
+	print_parents(info->parent);
+	printf("%s\n\n", info->direct ? "NAME" : info->collection);
 	print_text(info->doc ? info->doc : "");
 	if (info->name_doc) {
 		fputs(" Its name: ", stdout);
@@ -130,7 +158,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && streq(argv[1], "attributes")) {
 		for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++)
-			print_kind(k);
+			if (!kind_info(k)->internal)
+				print_kind(k);
 	} else if (argc == 2 && streq(argv[1], "settings")) {
 		settings_print_manual(stdout);
 	} else if (argc == 2 && streq(argv[1], "sample")) {

@@ -130,18 +130,32 @@ enum kind kind_direct_child(enum kind parent)
 	return KIND_MAX;
 }
 
+static const struct { const char *word; unsigned bit; } only_words[] = {
+	{ "block", ONLY_BLOCK }, { "file", ONLY_FILE }, { "ramdisk", ONLY_RAMDISK }, { "scsi", ONLY_SCSI }, { "user", ONLY_USER },
+	{ "iscsi", ONLY_ISCSI }, { "loopback", ONLY_LOOPBACK }, { "vhost", ONLY_VHOST }, { "qla2xxx", ONLY_QLA2XXX },
+	{ "srpt", ONLY_SRPT }, { "fc", ONLY_FC }, { "sbp", ONLY_SBP }, { "xen-pvscsi", ONLY_XEN },
+};
+
 unsigned attr_only_of(const char *word)
 {
-	static const struct { const char *word; unsigned bit; } words[] = {
-		{ "block", ONLY_BLOCK }, { "file", ONLY_FILE }, { "ramdisk", ONLY_RAMDISK }, { "scsi", ONLY_SCSI }, { "user", ONLY_USER },
-		{ "iscsi", ONLY_ISCSI }, { "loopback", ONLY_LOOPBACK }, { "vhost", ONLY_VHOST }, { "qla2xxx", ONLY_QLA2XXX },
-		{ "srpt", ONLY_SRPT }, { "fc", ONLY_FC }, { "sbp", ONLY_SBP }, { "xen-pvscsi", ONLY_XEN },
-	};
-
-	for (size_t i = 0; word && i < ARRAY_SIZE(words); i++)
-		if (streq(words[i].word, word))
-			return words[i].bit;
+	for (size_t i = 0; word && i < ARRAY_SIZE(only_words); i++)
+		if (streq(only_words[i].word, word))
+			return only_words[i].bit;
 	return 0;
+}
+
+char *attr_only_text(unsigned only)
+{
+	struct strbuf b = { 0 };
+
+	strbuf_add(&b, only & ONLY_FABRICS ? "fabric" : only ? "type" : "");
+	for (size_t i = 0; i < ARRAY_SIZE(only_words); i++) {
+		bool first = !(only & (only_words[i].bit - 1)), last = only >> 1 < only_words[i].bit;
+
+		if (only & only_words[i].bit)
+			strbuf_addf(&b, "%s%s", first ? " " : last ? " or " : ", ", only_words[i].word);
+	}
+	return strbuf_steal(&b);
 }
 
 const struct attr_row *attr_find(enum kind kind, const char *name)
@@ -723,6 +737,21 @@ static int unit_serial_from(const struct attr_row *row, const char *text, char *
 	return or_unset(behind(text, "T10 VPD Unit Serial Number: "), "", ret);
 }
 const struct attr_codec codec_unit_serial = { .from_kernel = unit_serial_from };
+
+static int rtpi_from(const struct attr_row *row, const char *text, char **ret)
+{
+	char *end;
+	unsigned long long v = strtoull(text, &end, 0);
+
+	*ret = NULL;
+	if (end == text || *end)
+		return -EINVAL;
+	if (!v)
+		return 0;
+	*ret = strf("%llu", v);
+	return *ret ? 0 : -ENOMEM;
+}
+const struct attr_codec codec_rtpi = { .from_kernel = rtpi_from };
 
 static int null_from(const struct attr_row *row, const char *text, char **ret)
 {

@@ -104,7 +104,8 @@ enum attr_flags {
 					 * any value read is equal to the default */
 	ATTR_TRIGGER = 1 << 4,		/* writing it does something; it has no state */
 	ATTR_NO_MODEL = 1 << 5,		/* used by the planner alone, never in a document */
-	ATTR_CONTROL = 1 << 6,		/* a key of a storage object's control file, written as "file=value" before it is enabled */
+	ATTR_CONTROL = 1 << 6,		/* a key of a storage object's control file, written there as "key=value" before it is enabled; the key is
+					 * the last part of file, which it is read from */
 	ATTR_LINK = 1 << 7,		/* in the kernel a link of some name in the object's own folder */
 };
 
@@ -128,6 +129,8 @@ enum attr_only {
 };
 /* The bit of a type ("ramdisk") or fabric ("xen-pvscsi"); 0 for an unknown one. */
 unsigned attr_only_of(const char *word);
+/* "type block or scsi", "fabric iscsi"; "" when it is 0. Caller frees. */
+char *attr_only_text(unsigned only);
 
 struct attr_row;
 

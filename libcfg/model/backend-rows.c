@@ -11,6 +11,7 @@
 #define END { .name = NULL }
 #define SBC (ONLY_BLOCK | ONLY_FILE | ONLY_RAMDISK)
 #define EMULATED (SBC | ONLY_USER)
+#define USER_KEY .moment = ATTR_NEVER, .flags = ATTR_CONTROL, .only = ONLY_USER
 
 static const char *const types[] = { "block", "file", "ramdisk", "scsi", "user", NULL };
 static const char *const ways[] = { "auto", "direct", "shared", NULL };
@@ -23,7 +24,7 @@ const struct attr_row rows_backend[] = {
 	{ "type", ATTR_WORD, .words = types, .source = ATTR_REQUIRED, .moment = ATTR_NEVER,
 	  .doc = "What stores the blocks: a block device, a regular file, the machine's memory, a SCSI device that commands are passed to, or a "
 		 "program of the user (tcmu)." },
-	{ "device", ATTR_PATH, .min = 2, .max = 511, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_BLOCK | ONLY_SCSI,
+	{ "device", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_BLOCK | ONLY_SCSI,
 	  .doc = "Path of the device (type block, scsi). A link below /dev/disk survives a change of device names." },
 	{ "path", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_FILE,
 	  .doc = "Path of the regular file (type file)." },
@@ -39,6 +40,22 @@ const struct attr_row rows_backend[] = {
 	  .doc = "Store nothing: for measuring (type ramdisk)." },
 	{ "dev_config", ATTR_STRING, .min = 1, .max = 255, .source = ATTR_OPTIONAL, .moment = ATTR_NEVER, .only = ONLY_USER,
 	  .doc = "What the program that serves the device is told, as handler/its configuration (type user)." },
+	{ "hw_block_size", ATTR_INT, .min = 1, .max = UINT32_MAX, .file = "attrib/hw_block_size", .source = ATTR_CAPTURED, USER_KEY,
+	  .doc = "Logical block length in bytes of what the program serves (type user)." },
+	{ "hw_max_sectors", ATTR_INT, .min = 1, .max = UINT32_MAX, .file = "attrib/hw_max_sectors", .source = ATTR_CAPTURED, USER_KEY,
+	  .doc = "Most blocks of one command to the program (type user)." },
+	{ "max_data_area_mb", ATTR_INT, .min = 1, .max = INT32_MAX, .file = "attrib/max_data_area_mb", .source = ATTR_CAPTURED, USER_KEY,
+	  .doc = "Most memory, in MiB, for data on its way to the program (type user)." },
+	{ "data_pages_per_blk", ATTR_INT, .min = 1, .max = INT32_MAX, .file = "attrib/data_pages_per_blk", .source = ATTR_CAPTURED,
+	  .since = "5.15", .feature = "a choice of the data area's blocks", USER_KEY,
+	  .doc = "Pages of a block of the data area that is shared with the program (type user)." },
+	{ "cmd_ring_size_mb", ATTR_INT, .min = 1, .max = 8, .file = "attrib/cmd_ring_size_mb", .source = ATTR_CAPTURED, .since = "6.4",
+	  .feature = "a choice of the command ring's size", USER_KEY,
+	  .doc = "Size, in MiB, of the ring by which the program is given commands (type user)." },
+	{ "nl_reply_supported", ATTR_INT, .min = -1, .max = 1, .file = "attrib/nl_reply_supported", .source = ATTR_CONSTANT, .dflt = "-1",
+	  USER_KEY,
+	  .doc = "Whether making and removing it waits until the program has answered, for ever if it does not: -1 never, 1 always, 0 as the "
+		 "last program that spoke to the kernel wanted it (type user)." },
 	{ "data_path", ATTR_WORD, .words = ways, .source = ATTR_CONSTANT, .dflt = "auto", .effect = EFFECT_VANISH,
 	  .doc = "How NVMe hosts reach it: direct, by nvmet itself; shared, by the SCSI target, as everything that SCSI exports too or that "
 		 "only the SCSI target can do; auto takes direct when it can." },
@@ -62,6 +79,9 @@ const struct attr_row rows_backend[] = {
 	{ "company_id", ATTR_HEX, .min = 0, .max = 0xffffff, .file = "wwn/company_id", .codec = &codec_hex, .source = ATTR_CONSTANT,
 	  .dflt = "0x001405", .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = EMULATED,
 	  .doc = "IEEE company identifier in the NAA identifier." },
+	{ "pd_text_id_info", ATTR_STRING, .min = 1, .max = 255, .file = "wwn/pd_text_id_info", .since = "7.0",
+	  .feature = "an identifying text of devices", .source = ATTR_OPTIONAL, .moment = ATTR_UNEXPORTED, .only = EMULATED,
+	  .doc = "Peripheral device text identifying information (REPORT IDENTIFYING INFORMATION)." },
 	{ "block_size", ATTR_INT, .min = 512, .max = 4096, .file = "attrib/block_size", .source = ATTR_CAPTURED,
 	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = SBC, .doc = "Logical block length in bytes." },
 	{ "emulate_write_cache", ATTR_BOOL, .file = "attrib/emulate_write_cache", .source = ATTR_CAPTURED, .only = EMULATED,
@@ -117,6 +137,8 @@ const struct attr_row rows_backend[] = {
 	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = SBC, .doc = "Protection information type." },
 	{ "pi_prot_verify", ATTR_BOOL, .file = "attrib/pi_prot_verify", .source = ATTR_CAPTURED, .only = SBC,
 	  .doc = "Verify protection information." },
+	{ "pi_prot_format", ATTR_BOOL, .file = "attrib/pi_prot_format", .source = ATTR_DERIVED, .moment = ATTR_UNEXPORTED,
+	  .effect = EFFECT_DATA, .flags = ATTR_TRIGGER | ATTR_NO_MODEL, .only = SBC, .doc = "Written to make the protection information anew." },
 	{ "alua_support", ATTR_BOOL, .file = "attrib/alua_support", .since = "5.8", .feature = "a choice about ALUA", .source = ATTR_CAPTURED,
 	  .only = ONLY_USER, .doc = "Emulate ALUA." },
 	{ "pgr_support", ATTR_BOOL, .file = "attrib/pgr_support", .since = "5.8", .feature = "a choice about persistent reservations",
@@ -131,6 +153,8 @@ const struct attr_row rows_backend[] = {
 	  .moment = ATTR_UNEXPORTED, .only = ONLY_USER, .doc = "Seconds that the program may take for a command; 0: any time." },
 	{ "qfull_time_out", ATTR_INT, .min = -1, .max = INT32_MAX, .file = "attrib/qfull_time_out", .source = ATTR_CONSTANT, .dflt = "-1",
 	  .only = ONLY_USER, .doc = "Seconds that a command may wait for room in the ring; -1: as cmd_time_out." },
+	{ "tmr_notification", ATTR_BOOL, .file = "attrib/tmr_notification", .since = "5.9", .feature = "task management for programs",
+	  .source = ATTR_CONSTANT, .dflt = "0", .only = ONLY_USER, .doc = "Tell the program of task management requests." },
 	{ "lu_group", ATTR_REF, .ref = KIND_LU_GROUP, .file = "alua_lu_gp", .codec = &codec_lu_group, .source = ATTR_OPTIONAL,
 	  .doc = "Logical unit group: ALUA states of its backends change together." },
 	END

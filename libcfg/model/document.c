@@ -446,7 +446,7 @@ static bool written(const struct object *o, const struct attr_row *row, unsigned
 		return false;
 	if (attr_is_list(row))
 		return object_get_list(o, row) != NULL;
-	return object_get_row(o, row) || (flags & DOCUMENT_DEFAULTS && object_effective(o, row));
+	return (flags & DOCUMENT_DEFAULTS ? object_effective(o, row) : object_get_row(o, row)) != NULL;
 }
 
 static int add_attrs(struct json_object *json, const struct object *o, unsigned flags)

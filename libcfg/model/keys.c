@@ -19,6 +19,7 @@ static const struct keyed {
 	{ KIND_BACKEND, "nguid", "nguid" },
 	{ KIND_BACKEND, "vpd_unit_serial", "serial" },
 	{ KIND_BACKEND, "storage_object", "storage" },
+	{ KIND_LU_GROUP, "lu_gp_id", "lu_gp_id" },
 	{ KIND_TPG, "rtpi", "rtpi" },
 	{ KIND_SUBSYSTEM, "passthru_path", "device" },
 };
@@ -38,6 +39,19 @@ const char *key_of_service(struct key *k, const char *trtype, const char *trsvci
 const char *key_of_rtpi(struct key *k, unsigned rtpi)
 {
 	snprintf(k->text, sizeof(k->text), "rtpi:%u", rtpi);
+	return k->text;
+}
+
+const char *key_of_naa(struct key *k, const char *serial)
+{
+	char digits[NAA_DIGITS + 1];
+	size_t n = 0;
+
+	for (const char *c = serial; *c && n < NAA_DIGITS; c++)
+		if (strchr("0123456789abcdefABCDEF", *c))
+			digits[n++] = *c >= 'A' && *c <= 'F' ? (char)(*c | 0x20) : *c;
+	digits[n] = 0;
+	snprintf(k->text, sizeof(k->text), "@naa:%s", digits);
 	return k->text;
 }
 
@@ -87,7 +101,10 @@ size_t keys_of_row(const struct object *o, const struct attr_row *row, struct ke
 			if (row->type == ATTR_NGUID && strspn(value, "0-") == strlen(value))
 				return 0;
 			snprintf(k[0].text, sizeof(k[0].text), "%s:%s", d->what, value);
-			return 1;
+			if (!streq(d->what, "serial"))
+				return 1;
+			key_of_naa(&k[1], value);
+			return 2;
 		}
 	return 0;
 }

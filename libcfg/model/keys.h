@@ -12,11 +12,14 @@
 struct key {
 	char text[4352];
 };
-#define KEYS_MAX 2
+#define KEYS_MAX 3
 
 const char *key_of_reference(struct key *k, enum kind kind, const char *name);
 const char *key_of_service(struct key *k, const char *trtype, const char *trsvcid);
 const char *key_of_rtpi(struct key *k, unsigned rtpi);
+/* A backend by the part of its unit serial that the NAA identifier is made of: digits in hexadecimal, whatever stands between them. */
+#define NAA_DIGITS 25
+const char *key_of_naa(struct key *k, const char *serial);
 /* What the value of a row, as the object is now, is found under. Not for ATTR_REFS. Several rows may stand for the same keys. */
 size_t keys_of_row(const struct object *o, const struct attr_row *row, struct key k[KEYS_MAX]);
 /* Of rows that stand for the same keys, one. */

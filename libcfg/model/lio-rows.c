@@ -29,6 +29,7 @@
 	  .source = ATTR_OPTIONAL, .flags = ATTR_NO_NEWLINE, .doc = "CHAP secret that the target proves to know" whose "." }
 
 static const char *const yes_no[] = { "Yes", "No", NULL };
+static const char *const transport_states[] = { "online", "offline", NULL };
 
 const struct attr_row rows_target_core[] = {
 	{ "dbroot", ATTR_PATH, .min = 2, .max = 4000, .file = "dbroot", .source = ATTR_CAPTURED,
@@ -55,7 +56,7 @@ const struct attr_row rows_target[] = {
 };
 
 const struct attr_row rows_tpg[] = {
-	{ "rtpi", ATTR_INT, .min = 1, .max = 65535, .file = "rtpi", .since = "6.4", .feature = "a relative port id of one's own",
+	{ "rtpi", ATTR_INT, .min = 1, .max = 65535, .file = "rtpi", .codec = &codec_rtpi, .since = "6.4", .feature = "a relative port id of one's own",
 	  .source = ATTR_GENERATED, .moment = ATTR_STOPPED, .effect = EFFECT_DISCONNECT, .only = ENABLED | ONLY_FC,
 	  .doc = "Relative target port identifier (SPC-6 5.17); the lowest free one of the machine when left out." },
 	{ "authentication", ATTR_BOOL, .file = "attrib/authentication", ISCSI, .source = ATTR_CONSTANT, .dflt = "1",
@@ -77,8 +78,8 @@ const struct attr_row rows_tpg[] = {
 	{ "login_keys_workaround", ATTR_BOOL, .file = "attrib/login_keys_workaround", ISCSI, .source = ATTR_CONSTANT, .dflt = "1",
 	  .doc = "Answer keys at login that some initiators wait for." },
 	{ "t10_pi", ATTR_BOOL, .file = "attrib/t10_pi", ISCSI, .source = ATTR_CONSTANT, .dflt = "0", .doc = "Offer protection information (iSER)." },
-	{ "fabric_prot_type", ATTR_INT, .min = 0, .max = 3, .file = "attrib/fabric_prot_type", .only = ONLY_ISCSI | ONLY_QLA2XXX | ONLY_LOOPBACK |
-	  ONLY_VHOST, .source = ATTR_CONSTANT, .dflt = "0", .doc = "Protection information type that the fabric adds." },
+	{ "fabric_prot_type", ATTR_INT, .min = 0, .max = 3, .file = "attrib/fabric_prot_type", .only = ONLY_ISCSI | ONLY_LOOPBACK | ONLY_VHOST,
+	  .source = ATTR_CONSTANT, .dflt = "0", .doc = "Protection information type that the fabric adds." },
 	{ "login_timeout", ATTR_INT, .min = 5, .max = 30, .file = "attrib/login_timeout", ISCSI, .source = ATTR_CONSTANT, .dflt = "15",
 	  .doc = "Seconds that a login may take." },
 	{ "default_cmdsn_depth", ATTR_INT, .min = 1, .max = 512, .file = "attrib/default_cmdsn_depth", ISCSI, .source = ATTR_CONSTANT,
@@ -97,7 +98,7 @@ const struct attr_row rows_tpg[] = {
 	{ "max_reconnect_timeout", ATTR_INT, .min = 1, .max = 32767, .file = "attrib/max_reconnect_timeout", .only = ONLY_SBP,
 	  .source = ATTR_CONSTANT, .dflt = "5", .doc = "Seconds within which a login may be taken up again." },
 	{ "max_logins_per_lun", ATTR_INT, .min = 1, .max = 127, .file = "attrib/max_logins_per_lun", .only = ONLY_SBP, .source = ATTR_CONSTANT,
-	  .dflt = "0", .doc = "Logins to a LUN at a time." },
+	  .dflt = "1", .doc = "Logins to a LUN at a time." },
 	CHAP("", "auth/", ""),
 	PARAM("AuthMethod", "CHAP", "Authentication methods; follows authentication."),
 	PARAM("HeaderDigest", "CRC32C,None", "Header digests."),
@@ -118,11 +119,16 @@ const struct attr_row rows_tpg[] = {
 	NUMBER("ErrorRecoveryLevel", 0, 2, "0", "Error recovery level."),
 	YES_NO("IFMarker", "No", "Markers to the initiator, which nobody has."),
 	YES_NO("OFMarker", "No", "Markers to the target, which nobody has."),
+	PARAM("IFMarkInt", "Reject", "Interval of markers to the initiator."),
+	PARAM("OFMarkInt", "Reject", "Interval of markers to the target."),
 	{ "alias", ATTR_TOKEN, .min = 1, .max = 255, .file = "param/alias", .only = ONLY_XEN, .source = ATTR_CAPTURED, .doc = "A name for people." },
 	{ "nexus", ATTR_TOKEN, .min = 1, .max = 223, .file = "nexus", .source = ATTR_GENERATED, .moment = ATTR_NEVER, .only = NEXUS,
 	  .doc = "The initiator's name; that of the target when left out." },
-	{ "directory_id", ATTR_TOKEN, .min = 1, .max = 32, .file = "directory_id", .only = ONLY_SBP, .source = ATTR_CAPTURED,
-	  .doc = "SBP-2 directory identifier." },
+	{ "transport_status", ATTR_WORD, .words = transport_states, .file = "transport_status", .source = ATTR_CONSTANT, .dflt = "online",
+	  .effect = EFFECT_VANISH, .only = ONLY_LOOPBACK, .doc = "Whether the disks of the portal group can be reached." },
+	{ "directory_id", ATTR_TOKEN, .min = 6, .max = 8, .file = "directory_id", .only = ONLY_SBP, .source = ATTR_CONSTANT,
+	  .dflt = "implicit", .moment = ATTR_STOPPED, .effect = EFFECT_IDENTITY,
+	  .doc = "SBP-2 directory identifier, six hexadecimal digits in lower case; or implicit." },
 	{ "enable", ATTR_BOOL, .file = "enable", .source = ATTR_CONSTANT, .dflt = "1", .effect = EFFECT_DISCONNECT, .only = ENABLED,
 	  .doc = "Let initiators log in." },
 	END
@@ -133,6 +139,12 @@ const struct attr_row rows_lun[] = {
 	  .doc = "What is behind it." },
 	{ "alua_group", ATTR_TOKEN, .min = 1, .max = 64, .file = "alua_tg_pt_gp", .codec = &codec_tg_pt_gp, .source = ATTR_OPTIONAL,
 	  .doc = "The backend's ALUA group that it belongs to on this portal group." },
+	{ "alua_tg_pt_offline", ATTR_BOOL, .file = "alua_tg_pt_offline", .source = ATTR_CONSTANT, .dflt = "0", .effect = EFFECT_VANISH,
+	  .doc = "The LUN's port is offline, whatever the ALUA group's state (secondary access state)." },
+	{ "alua_tg_pt_status", ATTR_INT, .min = 0, .max = 2, .file = "alua_tg_pt_status", .source = ATTR_CAPTURED,
+	  .doc = "What brought the secondary access state about: 0 nothing, 1 the initiator, 2 the target." },
+	{ "alua_tg_pt_write_md", ATTR_BOOL, .file = "alua_tg_pt_write_md", .source = ATTR_CONSTANT, .dflt = "0",
+	  .doc = "Keep the secondary access state in a file below dbroot." },
 	END
 };
 
@@ -167,8 +179,12 @@ const struct attr_row rows_acl[] = {
 	  .doc = "For tests of initiators." },
 	{ "cmdsn_depth", ATTR_INT, .min = 1, .max = 512, .file = "cmdsn_depth", ISCSI, .source = ATTR_CAPTURED, .effect = EFFECT_DISCONNECT,
 	  .doc = "Commands that it may have under way; as the portal group says when left out. A change ends its sessions." },
-	{ "tag", ATTR_TOKEN, .min = 1, .max = 63, .file = "tag", ISCSI, .codec = &codec_null, .source = ATTR_OPTIONAL,
-	  .flags = ATTR_NO_NEWLINE, .doc = "A word of one's own." },
+	{ "node_name", ATTR_TOKEN, .min = 1, .max = 63, .file = "node_name", .only = ONLY_FC, .source = ATTR_CAPTURED,
+	  .doc = "World wide name of the initiator's node." },
+	{ "port_name", ATTR_TOKEN, .min = 1, .max = 63, .file = "port_name", .only = ONLY_FC, .source = ATTR_CAPTURED,
+	  .doc = "World wide name of the initiator's port." },
+	{ "tag", ATTR_TOKEN, .min = 1, .max = 63, .file = "tag", .codec = &codec_null, .source = ATTR_OPTIONAL,
+	  .only = ONLY_ISCSI | ONLY_FC, .flags = ATTR_NO_NEWLINE, .doc = "A word of one's own." },
 	END
 };
 

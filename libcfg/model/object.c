@@ -343,7 +343,7 @@ const char *object_effective(const struct object *o, const struct attr_row *row)
 {
 	const char *v = object_get_row(o, row);
 
-	return v ? v : row->source == ATTR_CONSTANT ? row->dflt : NULL;
+	return v ? v : row->source == ATTR_CONSTANT && object_has_row(o, row) ? row->dflt : NULL;
 }
 
 int object_set(struct object *o, const struct attr_row *row, const char *text)

@@ -34,7 +34,8 @@ int path_cut(enum kind parent, char **at, enum kind *ret_kind, const char **ret_
 	} else {
 		*ret_name = kind_info(*ret_kind)->singleton ? "" : next_part(at);
 	}
-	return *ret_kind != KIND_MAX && *ret_name ? 1 : -EINVAL;
+	/* Nothing follows a slash at the end. */
+	return *ret_kind != KIND_MAX && *ret_name && !(*at && !**at) ? 1 : -EINVAL;
 }
 
 enum kind path_kind(const char *path)

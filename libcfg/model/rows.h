@@ -19,6 +19,7 @@ extern const struct attr_codec codec_nguid;	/* grouped as a UUID; zeros are unse
 extern const struct attr_codec codec_algorithm;	/* "none" is unset */
 extern const struct attr_codec codec_hex;	/* in whatever width */
 extern const struct attr_codec codec_unit_serial;	/* read back with words before it */
+extern const struct attr_codec codec_rtpi;	/* read back as hexadecimal; 0 is unset */
 extern const struct attr_codec codec_null;	/* unset by "NULL", and read so; or empty */
 extern const struct attr_codec codec_lu_group;	/* "default_lu_gp" is unset */
 extern const struct attr_codec codec_tg_pt_gp;	/* read back as one line of several; "default_tg_pt_gp" is unset */

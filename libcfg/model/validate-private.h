@@ -2,7 +2,7 @@
 #ifndef CFG_VALIDATE_PRIVATE_H
 #define CFG_VALIDATE_PRIVATE_H
 
-/* One object under examination, and the rules on ports that have a file of their own. */
+/* One object under examination, and the rules that have a file of their own. */
 
 #include "model/validate.h"
 
@@ -19,6 +19,19 @@ struct check {
 bool is_true(const struct object *o, const char *attr);
 /* Set to just that. */
 bool is_word(const struct object *o, const char *attr, const char *word);
+
+/* In force, as a number; 0 for none. */
+int64_t number(const struct object *o, const char *attr);
+/* That no other object has the value; what: as keys.c calls it. */
+void check_unique(struct check *c, const char *attr, const char *what);
+
+void check_backend(struct check *c);
+void check_alua_group(struct check *c);
+void check_lu_group(struct check *c);
+/* Of a namespace, what depends on the backend. */
+void check_namespace_on(struct check *c, const struct object *backend);
+/* What makes a backend a shared one, in words: "its type is ramdisk". Caller frees. */
+char *why_shared(const struct tree *t, const struct object *backend);
 
 void check_port(struct check *c);
 void check_referral(struct check *c);

@@ -43,13 +43,14 @@ static void check_values(struct check *c)
 	attr_foreach(row, c->o->kind) {
 		const char *value = attr_is_list(row) || !attr_is_settable(row) ? NULL : object_get_row(c->o, row);
 		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-		_cleanup_free_ char *canonical = NULL;
+		_cleanup_free_ char *canonical = NULL, *only = NULL;
 
-		/* A secret that stood in the document has its file only when all is found right. */
 		if (value && !object_has_row(c->o, row)) {
-			wrong(c, row->name, "is nothing that type or fabric %s has", object_variant(c->o));
+			only = attr_only_text(row->only);
+			wrong(c, row->name, "goes with %s only", only ? only : "others");
 			continue;
 		}
+		/* A secret that stood in the document has its file only when all is found right. */
 		if (!value || (attr_is_secret(row) && strncmp(value, "inline:", 7) == 0))
 			continue;
 		if (attr_parse(row, value, &canonical, &err) < 0) {
@@ -85,9 +86,9 @@ static void check_references(struct check *c)
 	}
 }
 
-/* ---- backends ---- */
+/* ---- values ---- */
 
-static void check_unique(struct check *c, const char *attr, const char *what)
+void check_unique(struct check *c, const char *attr, const char *what)
 {
 	const char *value = object_get(c->o, attr);
 	_cleanup_free_ char *key = value ? strf("%s:%s", what, value) : NULL;
@@ -102,59 +103,14 @@ static void check_unique(struct check *c, const char *attr, const char *what)
 		}
 }
 
-static int64_t number(const struct object *o, const char *attr)
+int64_t number(const struct object *o, const char *attr)
 {
+	const char *value = object_effective(o, attr_find(o->kind, attr));
 	int64_t v = 0;
 
-	text_to_i64(object_effective(o, attr_find(o->kind, attr)), &v);
+	if (value)
+		text_to_i64(value, &v);
 	return v;
-}
-
-static void needs_type(struct check *c, const char *attr, const char *type)
-{
-	if (object_get(c->o, attr) && !is_word(c->o, "type", type))
-		wrong(c, attr, "goes with type %s only", type);
-}
-
-/* Of one that follows from the uuid, that is said already. */
-static void check_nguid(struct check *c)
-{
-	_cleanup_free_ char *follows = NULL;
-
-	if (object_follow(c->o, attr_find(KIND_BACKEND, "nguid"), &follows) >= 0 &&
-	    !streq_ptr(follows, object_get(c->o, "nguid")))
-		check_unique(c, "nguid", "nguid");
-}
-
-static void check_backend(struct check *c)
-{
-	bool file = is_word(c->o, "type", "file");
-	struct users u = tree_users(c->t, KIND_BACKEND, c->o->name);
-
-	if (!object_get(c->o, "type"))
-		return;
-	if (!object_get(c->o, file ? "path" : "device"))
-		wrong(c, file ? "path" : "device", "is missing");
-	needs_type(c, "device", "block");
-	needs_type(c, "path", "file");
-	needs_type(c, "size", "file");
-	needs_type(c, "create", "file");
-	if (file && object_get(c->o, "size") && number(c->o, "size") % 512)
-		wrong(c, "size", "must be a multiple of 512, the smallest block");
-	if (file && is_true(c->o, "create") && !object_get(c->o, "size"))
-		wrong(c, "size", "is missing: a file that is made needs one");
-	check_unique(c, "device", "device");
-	check_unique(c, "path", "device");
-	check_unique(c, "uuid", "uuid");
-	check_nguid(c);
-	/* The kernel would let two namespaces write to one device without knowing of each other. */
-	if (u.n > 1) {
-		_cleanup_free_ char *a = object_path(u.items[0]), *b = object_path(u.items[1]);
-		bool in_order = a && b && text_natural_cmp(a, b) < 0;
-
-		wrong(c, NULL, "is exported twice, by %s and %s; a device can stand behind one namespace", in_order ? a : b,
-		      in_order ? b : a);
-	}
 }
 
 /* ---- hosts and subsystems ---- */
@@ -232,6 +188,8 @@ static void check_namespace(struct check *c)
 	const char *p2pmem = object_get(c->o, "p2pmem"), *name = object_get(c->o, "backend");
 	const struct object *b = name ? object_child(tree_root(c->t), KIND_BACKEND, name) : NULL;
 
+	if (b)
+		check_namespace_on(c, b);
 	if (!p2pmem || streq(p2pmem, "0"))
 		return;
 	/* The kernel takes more words for 0 and 1, and reads none of them back. */
@@ -262,6 +220,12 @@ static void check_object(const struct tree *t, const struct object *o, struct cf
 		break;
 	case KIND_BACKEND:
 		check_backend(&c);
+		break;
+	case KIND_ALUA_GROUP:
+		check_alua_group(&c);
+		break;
+	case KIND_LU_GROUP:
+		check_lu_group(&c);
 		break;
 	case KIND_HOST:
 		check_host(&c);

@@ -168,7 +168,7 @@ unchanged() {
 	ends 1 nvmetctl show $s1
 	complains "$s1: there is no such object"
 	ends 3 nvmetctl show prots/1
-	complains 'prots/1: there is no "prots" here, but nvmet, backends, hosts, subsystems, ports'
+	complains 'prots/1: there is no "prots" here, but nvmet, target, lu_groups, backends, hosts, subsystems, ports, targets'
 	ends 2 nvmetctl show $'ports/\xff'
 	complains "show: ports/"$'\xff'": is not UTF-8 text"
 }

@@ -57,7 +57,7 @@ static const char *collection_in(enum kind parent, enum kind kind)
 		return NULL;
 	/* What the model has at its top is in the kernel below nvmet. */
 	if (info->parent == KIND_ROOT)
-		return parent == KIND_NVMET ? strchr(info->kernel, '/') + 1 : NULL;
+		return parent == KIND_NVMET && strncmp(info->kernel, "nvmet/", 6) == 0 ? info->kernel + 6 : NULL;
 	return info->parent == parent ? info->kernel : NULL;
 }
 

@@ -158,6 +158,7 @@ static char *random_letters(struct random *r, const struct attr_row *row)
 
 char *random_name(struct random *r, enum kind kind, unsigned n)
 {
+	static const char *const fabrics[] = { "iscsi", "loopback", "vhost", "srpt" };
 	unsigned i = random_below(r, n);
 
 	switch (kind) {
@@ -170,10 +171,19 @@ char *random_name(struct random *r, enum kind kind, unsigned n)
 		return strf("%u", i + 1);
 	case KIND_PORT:
 		return strf("%u", i);
-	case KIND_NVMET:
-		return strdup("");
+	case KIND_FABRIC:
+		return strdup(fabrics[i % ARRAY_SIZE(fabrics)]);
+	case KIND_TARGET:
+	case KIND_ACL:
+		return strf("iqn.2026-11.org.example:%u", i);
+	case KIND_TPG:
+	case KIND_LUN:
+	case KIND_MAPPED_LUN:
+		return strf("%u", i);
+	case KIND_PORTAL:
+		return strf(i % 2 ? "192.0.2.%u:3260" : "[2001:db8::%u]:3260", i + 1);
 	default:
-		return strf("n%u", i);
+		return kind_info(kind)->singleton ? strdup("") : strf("n%u", i);
 	}
 }
 
@@ -239,7 +249,7 @@ void random_fill(struct random *r, struct object *o)
 	}
 }
 
-static struct object *random_object(struct random *r, const struct tree *t)
+struct object *random_object(struct random *r, const struct tree *t)
 {
 	struct object *o = tree_root(t);
 
@@ -251,22 +261,37 @@ static struct object *random_object(struct random *r, const struct tree *t)
 	return o;
 }
 
+/* Of any kind that stands in documents. */
+enum kind random_kind(struct random *r)
+{
+	enum kind kind;
+
+	do
+		kind = KIND_NVMET + random_below(r, KIND_MAX - KIND_NVMET);
+	while (kind_info(kind)->internal);
+	return kind;
+}
+
+/* One below which objects of the kind stand; NULL when there is none. */
+static struct object *random_parent(struct random *r, struct tree *t, enum kind kind)
+{
+	enum kind above = kind_info(kind)->parent;
+	struct object *grand = above == KIND_ROOT ? NULL : random_parent(r, t, above);
+	size_t n = grand ? object_count(grand, above) : 0;
+
+	if (above == KIND_ROOT)
+		return tree_root(t);
+	return n ? object_nth(grand, above, random_below(r, (uint32_t)n)) : NULL;
+}
+
 /* A new object somewhere, if its name is not taken. */
 static void random_add(struct random *r, struct tree *t, unsigned names)
 {
-	enum kind kind = KIND_NVMET + random_below(r, KIND_MAX - KIND_NVMET);
-	enum kind above = kind_info(kind)->parent;
-	struct object *parent = tree_root(t), *o;
+	enum kind kind = random_kind(r);
+	struct object *parent = random_parent(r, t, kind), *o;
 	_cleanup_free_ char *name = random_name(r, kind, names);
-	size_t n;
 
-	if (above != KIND_ROOT) {
-		n = object_count(parent, above);
-		if (!n)
-			return;
-		parent = object_nth(parent, above, random_below(r, (uint32_t)n));
-	}
-	if (object_add(parent, kind, name, &o) >= 0)
+	if (parent && object_add(parent, kind, name, &o) >= 0)
 		random_fill(r, o);
 }
 

@@ -45,8 +45,11 @@ uint32_t random_below(struct random *r, uint32_t n);
 /* A canonical value that the row takes. ref names come from a small set, and need not exist. Caller frees. */
 char *random_value(struct random *r, const struct attr_row *row);
 /* A name that the kind takes, from a set of about n. */
+enum kind random_kind(struct random *r);
 char *random_name(struct random *r, enum kind kind, unsigned n);
 /* Gives an object random values: each right by itself, not all together. What is generated is always there. */
+/* One that is there, or the root. */
+struct object *random_object(struct random *r, const struct tree *t);
 void random_fill(struct random *r, struct object *o);
 /* A tree of every kind of object. */
 struct tree *random_tree(struct random *r, unsigned size);

@@ -617,7 +617,11 @@ static const struct {
 	{ "set subsystems/" S1 "/namespaces/1 device_path=/x", EINVAL,
 	  "subsystems/" S1 "/namespaces/1: device_path: is shown only; What the kernel opens: the backend's "
 	  "device or file." },
-	{ "set targets/x y=z", EINVAL, "targets/x: SCSI targets are not supported by this version" },
+	{ "set targets/x y=z", EINVAL,
+	  "targets/x: \"x\" is no fabric: iscsi, loopback, vhost, qla2xxx, srpt, fc, sbp or xen-pvscsi" },
+	{ "set targets/iscsi/iqn.2026-11.org.example:t/tpgs/1 enable=1", ENOENT,
+	  "targets/iscsi/iqn.2026-11.org.example:t/tpgs/1: does not exist; use create to make it" },
+	{ "create backends/a/bridge", EINVAL, "backends/a/bridge: there is no \"bridge\" here, but alua_groups" },
 };
 
 static void test_bad_edits(void **state)
@@ -649,21 +653,35 @@ static void test_several_mistakes(void **state)
 	assert_int_equal(c.n, 0);
 }
 
+static void add_random_path(struct random *r, struct strbuf *b, enum kind kind)
+{
+	const struct kind_info *info = kind_info(kind);
+	_cleanup_free_ char *name = random_name(r, kind, 6);
+
+	if (info->parent != KIND_ROOT) {
+		add_random_path(r, b, info->parent);
+		strbuf_add(b, "/");
+	}
+	strbuf_addf(b, "%s%s%s", info->collection, info->singleton || info->direct ? "" : "/", name);
+}
+
 /* Random edits, right and wrong: the tree is left as it was, and what comes of them can be applied and taken back. */
 static char *random_edit(struct random *r, const struct tree *t)
 {
 	static const char *const verbs[] = { "create", "set", "delete", "delete!" };
 	const char *verb = verbs[random_below(r, ARRAY_SIZE(verbs))];
-	enum kind kind = KIND_NVMET + random_below(r, KIND_MAX - KIND_NVMET), above = kind_info(kind)->parent;
-	_cleanup_free_ char *name = random_name(r, kind, 6), *parent = above == KIND_ROOT ? strdup("") : random_name(r, above, 6);
+	const struct object *there = random_object(r, t);
+	_cleanup_free_ char *path = object_path(there);
+	enum kind kind = there->kind;
 	struct strbuf b = { 0 };
 
 	strbuf_addf(&b, "%s ", verb);
-	if (above != KIND_ROOT)
-		strbuf_addf(&b, "%s/%s/", kind_info(above)->collection, parent);
-	strbuf_add(&b, kind_info(kind)->collection);
-	if (!kind_info(kind)->singleton)
-		strbuf_addf(&b, "/%s", name);
+	if (kind == KIND_ROOT || random_below(r, 2)) {
+		kind = random_kind(r);
+		add_random_path(r, &b, kind);
+	} else {
+		strbuf_add(&b, path);
+	}
 	attr_foreach(row, kind) {
 		_cleanup_free_ char *value = random_value(r, row);
 

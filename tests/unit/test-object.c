@@ -10,6 +10,10 @@
 #define S2 "nqn.2026-11.org.example:s2"
 #define H1 "nqn.2014-08.org.nvmexpress:uuid:5f3c1b9e-0e57-4b6f-8c0a-9c2d5e6f7a81"
 
+#define T1 "iqn.2026-11.org.example:t1"
+#define I1 "iqn.2026-11.org.example:client"
+#define TARGET "targets/iscsi/" T1
+
 static struct object *add(struct tree *t, const char *path)
 {
 	struct object *o;
@@ -61,8 +65,9 @@ static void test_order(void **state)
 	assert_null(object_child(s, KIND_NAMESPACE, "4"));
 	assert_int_equal(object_count(s, KIND_PORT), 0);
 	assert_null(object_nth(s, KIND_PORT, 0));
-	for (enum kind kind = KIND_NVMET; kind <= KIND_PORT; kind++)
-		assert_int_equal(object_count(root, kind), kind != KIND_HOST && kind != KIND_NAMESPACE);
+	for (enum kind kind = KIND_NVMET; kind < KIND_MAX; kind++)
+		assert_int_equal(object_count(root, kind), kind == KIND_NVMET || kind == KIND_BACKEND || kind == KIND_SUBSYSTEM ||
+							   kind == KIND_PORT);
 	assert_int_equal(object_nth(root, KIND_NVMET, 0)->kind, KIND_NVMET);
 	assert_null(object_nth(root, KIND_HOST, 0));
 	assert_int_equal(tree_count(t), 4 + ARRAY_SIZE(sorted));
@@ -129,12 +134,23 @@ static void test_paths(void **state)
 		{ "ports/1", "", "nvmet/ports/1" },
 		{ "ports/1/referrals/a", "ports/1", "nvmet/ports/1/referrals/a" },
 		{ "ports/1/ana_groups/2", "ports/1", "nvmet/ports/1/ana_groups/2" },
+		{ "target", "", "target" },
+		{ "lu_groups/g", "", "target/core/alua/lu_gps/g" },
+		{ "backends/vol0/alua_groups/a", "backends/vol0", NULL },
+		{ "targets/iscsi", "", "target/iscsi" },
+		{ TARGET, "targets/iscsi", "target/iscsi/" T1 },
+		{ TARGET "/tpgs/1", TARGET, "target/iscsi/" T1 "/tpgt_1" },
+		{ TARGET "/tpgs/1/luns/0", TARGET "/tpgs/1", "target/iscsi/" T1 "/tpgt_1/lun/lun_0" },
+		{ TARGET "/tpgs/1/portals/[2001:db8::1]:3260", TARGET "/tpgs/1", "target/iscsi/" T1 "/tpgt_1/np/[2001:db8::1]:3260" },
+		{ TARGET "/tpgs/1/acls/" I1, TARGET "/tpgs/1", "target/iscsi/" T1 "/tpgt_1/acls/" I1 },
+		{ TARGET "/tpgs/1/acls/" I1 "/mapped_luns/3", TARGET "/tpgs/1/acls/" I1,
+		  "target/iscsi/" T1 "/tpgt_1/acls/" I1 "/lun_3" },
 	};
 	_cleanup_(tree_freep) struct tree *t = tree_new();
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		struct object *o = add(t, paths[i].path);
-		_cleanup_free_ char *path = object_path(o), *parent = path_parent(path), *kernel = object_kernel_path(o);
+		_cleanup_free_ char *path = object_path(o), *parent = path_parent(path), *kernel = object_kernel_path(o), *within = NULL;
 		_cleanup_path_ struct path p = { 0 };
 		_cleanup_free_ char *text = NULL;
 		enum kind collection = KIND_ROOT;
@@ -144,6 +160,15 @@ static void test_paths(void **state)
 		if (!streq_ptr(kernel, paths[i].kernel))
 			fail_msg("%s is %s in the kernel", path, kernel);
 		assert_ptr_equal(tree_find(t, path), o);
+		assert_int_equal(path_kind(path), o->kind);
+		within = strf("%s/%s", kernel, "x/y");
+		if (kernel) {
+			_cleanup_free_ char *with_rest = strf("%s/x/y", path), *rest = path_to_kernel(t, with_rest);
+
+			/* Below a fabric, and below it alone, any name is that of an object. */
+			if (kind_direct_child(o->kind) == KIND_MAX)
+				assert_string_equal(rest, within);
+		}
 		assert_int_equal(path_parse(path, &p, &collection, NULL), 0);
 		assert_int_equal(collection, KIND_MAX);
 		assert_int_equal(p.kind[p.depth - 1], o->kind);
@@ -153,16 +178,42 @@ static void test_paths(void **state)
 	}
 }
 
+/* What is in the SCSI target stands where its storage object does, and its bridge beside it. */
+static void test_kernel_paths_of_backends(void **state)
+{
+	_cleanup_(tree_freep) struct tree *t = tree_new();
+	struct object *b = add(t, "backends/vol0");
+	_cleanup_free_ char *group = NULL, *bridge = NULL, *backend = NULL, *none = NULL;
+
+	add(t, "backends/vol0/alua_groups/a");
+	add(t, "backends/vol0/bridge");
+	none = path_to_kernel(t, "backends/vol0/bridge");
+	assert_null(none);
+	set(b, "storage_object", "iblock_17/vol0");
+	set(b, "vpd_unit_serial", "5f3c1b9e-0e57-4b6f-8c0a-9c2d5e6f7a81");
+	backend = path_to_kernel(t, "backends/vol0");
+	group = path_to_kernel(t, "backends/vol0/alua_groups/a");
+	bridge = path_to_kernel(t, "backends/vol0/bridge");
+	assert_string_equal(backend, "target/core/iblock_17/vol0");
+	assert_string_equal(group, "target/core/iblock_17/vol0/alua/a");
+	assert_string_equal(bridge, "target/loopback/naa.35f3c1b9e0e574b6");
+	/* Without the tree nobody knows. */
+	assert_null(path_to_kernel(NULL, "backends/vol0"));
+}
+
 static void test_paths_that_lead_nowhere(void **state)
 {
 	static const char *const paths[] = { "ports",	       "ports/",       "ports/2",	"ports/1/",	  "/ports/1",
 					     "ports//1",       "ports/1/x/y",	"ports/1/subsystems/" S1, "nvmet/",
-					     "nvmet/discovery", "backends/1", "subsystems/" S1 "/namespaces", "x" };
+					     "nvmet/discovery", "backends/1", "subsystems/" S1 "/namespaces", "x",
+					     "targets/iscsi/", "targets/iscsi/" T1 "/", "targets//" T1, "nvmet/" T1 };
 	_cleanup_(tree_freep) struct tree *t = tree_new();
 
 	add(t, "nvmet");
 	add(t, "ports/1");
 	add(t, "subsystems/" S1);
+	add(t, "targets/iscsi");
+	add(t, TARGET);
 	assert_ptr_equal(tree_find(t, ""), tree_root(t));
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		if (tree_find(t, paths[i]))
@@ -183,13 +234,25 @@ static const struct {
 	{ "ports/1/", KIND_ROOT, "referrals, ana_groups" },
 	{ "ports/1/namespaces/1", KIND_ROOT, "referrals, ana_groups" },
 	{ "ports/1/ana_groups/128", KIND_ROOT, "128 for 0" },
-	{ "portz/1", KIND_ROOT, "nvmet, backends, hosts, subsystems, ports" },
-	{ "/ports/1", KIND_ROOT, "nvmet, backends, hosts, subsystems, ports" },
+	{ "portz/1", KIND_ROOT, "nvmet, target, lu_groups, backends, hosts, subsystems, ports, targets" },
+	{ "/ports/1", KIND_ROOT, "nvmet, target, lu_groups, backends, hosts, subsystems, ports, targets" },
 	{ "ports//1", KIND_ROOT, "a name is missing behind ports" },
 	{ "subsystems/foo", KIND_ROOT, "no NQN" },
 	{ "subsystems/" S1 "/namespaces/1/x", KIND_ROOT, "nothing" },
 	{ "nvmet/discovery_nqn", KIND_ROOT, "nothing" },
-	{ "targets/iscsi/iqn.2026-11.org.example:t", KIND_ROOT, "SCSI targets are not supported" },
+	{ "targets", KIND_FABRIC },
+	{ "targets/iscsi", KIND_MAX },
+	{ TARGET, KIND_MAX },
+	{ TARGET "/tpgs", KIND_TPG },
+	{ TARGET "/tpgs/1/acls/" I1 "/mapped_luns/", KIND_MAPPED_LUN },
+	{ "target", KIND_MAX },
+	{ "targets/fcoe", KIND_ROOT, "\"fcoe\" is no fabric: iscsi, loopback" },
+	{ TARGET "/tpgt_1", KIND_ROOT, "there is no \"tpgt_1\" here, but tpgs" },
+	{ TARGET "/tpgs/01", KIND_ROOT, "write 1" },
+	{ TARGET "/tpgs/1/luns/65536", KIND_ROOT, "0 to 65535" },
+	{ TARGET "/tpgs/1/portals/192.0.2.1", KIND_ROOT, "is no portal" },
+	{ TARGET "/tpgs/1/luns/0/lun_0", KIND_ROOT, "nothing" },
+	{ "backends/vol0/bridge", KIND_ROOT, "there is no \"bridge\" here, but alua_groups" },
 };
 
 static void test_typed_paths(void **state)
@@ -516,6 +579,7 @@ int main(void)
 		cmocka_unit_test(test_add_and_remove),
 		cmocka_unit_test(test_many_children),
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_kernel_paths_of_backends),
 		cmocka_unit_test(test_paths_that_lead_nowhere),
 		cmocka_unit_test(test_typed_paths),
 		cmocka_unit_test(test_collection_where_an_object_must_be),

@@ -190,10 +190,12 @@ static void test_what_is_fixed(void **state)
 	assert_int_equal(changes_diff(a, b, false, &c), 0);
 	assert_int_equal(changes_apply(a, &c, NULL), 0);
 	assert_int_equal(validate_changes(a, &c, &errs), -EINVAL);
-	assert_int_equal(errs.total, 1);
 	assert_string_equal(errs.items[0].attr, "type");
 	assert_string_equal(errs.items[0].msg,
 			    "is block and stays so; delete the backend, or make another one under another name");
+	/* And where it would stand in the kernel goes by the type. */
+	assert_int_equal(errs.total, 2);
+	assert_string_equal(errs.items[1].attr, "storage_object");
 }
 
 /* A kernel takes names and values that no document may hold; such a tree could be written and never be read again. */

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rules on backends, on their two ways out, and on what belongs to a storage object of the SCSI target: ALUA groups, LU groups. The kernel
+ * refuses little of this: its control file takes what it does not understand for nothing, and it lets one device be written by two who do
+ * not know of each other.
+ */
+#include <errno.h>
+
+#include "base/text.h"
+#include "model/backend.h"
+#include "model/keys.h"
+#include "model/validate-private.h"
+
+#define RAMDISK_PAGE 4096
+#define SMALLEST_BLOCK 512
+#define CONTROL_NAME_MAX 255	/* bytes of a file's name that the control file keeps */
+
+/* ---- who exports it ---- */
+
+/* The first in order of their paths, and how many; caller frees the path. */
+static size_t find_exporters(const struct tree *t, const struct object *backend, enum kind kind, char **ret_first, char **ret_second)
+{
+	struct users u = tree_users(t, KIND_BACKEND, backend->name);
+	size_t n = 0;
+
+	*ret_first = *ret_second = NULL;
+	for (size_t i = 0; i < u.n; i++) {
+		_cleanup_free_ char *path = u.items[i]->kind == kind ? object_path(u.items[i]) : NULL;
+
+		if (!path)
+			continue;
+		n++;
+		if (!*ret_first || text_natural_cmp(path, *ret_first) < 0) {
+			free(*ret_second);
+			*ret_second = *ret_first;
+			*ret_first = steal_ptr(path);
+		} else if (!*ret_second || text_natural_cmp(path, *ret_second) < 0) {
+			free(*ret_second);
+			*ret_second = steal_ptr(path);
+		}
+	}
+	return n;
+}
+
+char *why_shared(const struct tree *t, const struct object *backend)
+{
+	const struct attr_row *row = backend_forced_by(backend);
+	const char *type = object_get(backend, "type");
+	_cleanup_free_ char *lun = NULL, *other = NULL;
+
+	if (type && !streq(type, "block") && !streq(type, "file"))
+		return strf("its type is %s", type);
+	if (find_exporters(t, backend, KIND_LUN, &lun, &other))
+		return strf("%s exports it", lun);
+	if (object_count(backend, KIND_ALUA_GROUP))
+		return strdup("it has ALUA groups");
+	return row ? strf("%s is set", row->name) : strdup("data_path is shared");
+}
+
+/* The kernel would let two namespaces write to one device without knowing of each other. */
+static void check_exporters(struct check *c)
+{
+	_cleanup_free_ char *first = NULL, *second = NULL;
+
+	if (find_exporters(c->t, c->o, KIND_NAMESPACE, &first, &second) > 1)
+		wrong(c, NULL, "is exported twice, by %s and %s; a device can stand behind one namespace", first, second);
+}
+
+static void check_direct(struct check *c)
+{
+	_cleanup_free_ char *why = NULL;
+
+	if (!is_word(c->o, "data_path", "direct"))
+		return;
+	why = why_shared(c->t, c->o);
+	if (why && !streq(why, "data_path is shared"))
+		wrong(c, "data_path", "cannot be direct: %s, which takes the SCSI target", why);
+}
+
+/* ---- what it is made of ---- */
+
+static void check_makeup(struct check *c)
+{
+	static const struct { const char *type, *attr; } needed[] = {
+		{ "block", "device" }, { "scsi", "device" }, { "file", "path" }, { "ramdisk", "size" }, { "user", "size" },
+		{ "user", "dev_config" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (is_word(c->o, "type", needed[i].type) && !object_get(c->o, needed[i].attr))
+			wrong(c, needed[i].attr, "is missing");
+	if (is_word(c->o, "type", "file") && is_true(c->o, "create") && !object_get(c->o, "size"))
+		wrong(c, "size", "is missing: a file that is made needs one");
+}
+
+static void check_sizes(struct check *c)
+{
+	int64_t size = number(c->o, "size"), block = number(c->o, "block_size"), pi = number(c->o, "pi_prot_type");
+
+	if (is_word(c->o, "type", "ramdisk") && size % RAMDISK_PAGE)
+		wrong(c, "size", "must be a multiple of %d, the pages that a ramdisk is made of", RAMDISK_PAGE);
+	else if (size % SMALLEST_BLOCK)
+		wrong(c, "size", "must be a multiple of %d, the smallest block", SMALLEST_BLOCK);
+	else if (block >= SMALLEST_BLOCK && size % block)
+		wrong(c, "size", "must be a multiple of block_size, which is %lld", (long long)block);
+	if (object_get(c->o, "block_size") && block != 512 && block != 1024 && block != 2048 && block != 4096)
+		wrong(c, "block_size", "must be 512, 1024, 2048 or 4096");
+	if (pi == 2)
+		wrong(c, "pi_prot_type", "must be 0, 1 or 3: the kernel has no type 2");
+	if (is_word(c->o, "type", "block") && object_get(c->o, "emulate_write_cache") && is_true(c->o, "emulate_write_cache"))
+		wrong(c, "emulate_write_cache", "cannot be set for a block device: the kernel tells what the disk has");
+}
+
+/* ---- in the SCSI target ---- */
+
+static void check_control_text(struct check *c, const char *attr, size_t max)
+{
+	const char *value = object_get(c->o, attr);
+
+	if (value && strchr(value, ','))
+		wrong(c, attr, "must not hold a comma, with which the kernel's control file ends a value");
+	if (value && strlen(value) > max)
+		wrong(c, attr, "has %zu bytes; the SCSI target keeps %zu", strlen(value), max);
+}
+
+static void check_serial(struct check *c)
+{
+	const char *serial = object_get(c->o, "vpd_unit_serial");
+	_cleanup_free_ char *bridge = NULL;
+	struct key k;
+	struct users u;
+
+	if (!serial)
+		return;
+	if (strchr(serial, '/'))
+		wrong(c, "vpd_unit_serial", "must not hold a slash: the kernel names a file by it");
+	bridge = backend_bridge_name(c->o);
+	if (!bridge && backend_has_bridge(c->t, c->o))
+		wrong(c, "vpd_unit_serial", "must hold at least 15 hexadecimal digits in lower case, which name the disk of the namespace");
+	check_unique(c, "vpd_unit_serial", "serial");
+	u = tree_key_owners(c->t, key_of_naa(&k, serial));
+	for (size_t i = 0; i < u.n; i++)
+		if (u.items[i] != c->o && !streq_ptr(object_get(u.items[i], "vpd_unit_serial"), serial) &&
+		    backend_is_shared(c->t, u.items[i])) {
+			wrong(c, "vpd_unit_serial", "begins with the same 25 hexadecimal digits as that of backends/%s, and so would be one disk with it",
+			      u.items[i]->name);
+			return;
+		}
+}
+
+static void check_storage_object(struct check *c)
+{
+	const char *storage = object_get(c->o, "storage_object"), *plugin = backend_plugin(object_get(c->o, "type"));
+	size_t n = plugin ? strlen(plugin) : 0, digits;
+	const char *number;
+
+	if (!storage || !plugin)
+		return;
+	number = storage + n + 1;
+	digits = strncmp(storage, plugin, n) == 0 && storage[n] == '_' ? strspn(number, "0123456789") : 0;
+	/* 01 and 1 would be two folders of the kernel for one number. */
+	if (!digits || digits > 9 || (*number == '0' && digits > 1) || number[digits] != '/' || !number[digits + 1] ||
+	    number[digits + 1] == '.' || strchr(number + digits + 1, '/') || strchr(storage, ' '))
+		wrong(c, "storage_object", "%s is none of type %s: %s_NUMBER/NAME", storage, object_get(c->o, "type"), plugin);
+	check_unique(c, "storage_object", "storage");
+}
+
+static void check_shared(struct check *c)
+{
+	_cleanup_free_ char *why = NULL;
+
+	check_control_text(c, "device", CONTROL_NAME_MAX * 2 + 1);
+	check_control_text(c, "path", CONTROL_NAME_MAX);
+	check_control_text(c, "dev_config", CONTROL_NAME_MAX);
+	check_serial(c);
+	if (!is_word(c->o, "type", "block") || !is_true(c->o, "buffered_io"))
+		return;
+	why = why_shared(c->t, c->o);
+	wrong(c, "buffered_io", "cannot be with the SCSI target, which writes to block devices directly; it is shared because %s",
+	      why ? why : "of its attributes");
+}
+
+/* Of one that follows from the uuid, that is said already. */
+static void check_nguid(struct check *c)
+{
+	_cleanup_free_ char *follows = NULL;
+
+	if (object_follow(c->o, attr_find(KIND_BACKEND, "nguid"), &follows) >= 0 &&
+	    !streq_ptr(follows, object_get(c->o, "nguid")))
+		check_unique(c, "nguid", "nguid");
+}
+
+void check_backend(struct check *c)
+{
+	if (!object_get(c->o, "type"))
+		return;
+	check_makeup(c);
+	check_sizes(c);
+	check_unique(c, "device", "device");
+	check_unique(c, "path", "device");
+	check_unique(c, "uuid", "uuid");
+	check_nguid(c);
+	check_exporters(c);
+	check_direct(c);
+	check_storage_object(c);
+	if (backend_is_shared(c->t, c->o))
+		check_shared(c);
+}
+
+/* NVMe reservations live in nvmet alone: with SCSI behind or beside it, one side would believe to have the disk for itself. */
+void check_namespace_on(struct check *c, const struct object *backend)
+{
+	_cleanup_free_ char *why = NULL;
+
+	if (!is_true(c->o, "resv_enable") || !backend_is_shared(c->t, backend))
+		return;
+	why = why_shared(c->t, backend);
+	wrong(c, "resv_enable",
+	      "cannot be with backends/%s, which is shared (%s): NVMe reservations live in the NVMe target alone and never reach SCSI",
+	      backend->name, why ? why : "of its attributes");
+}
+
+/* ---- ALUA ---- */
+
+void check_lu_group(struct check *c)
+{
+	if (streq(c->o->name, "default_lu_gp"))
+		wrong(c, NULL, "is what the kernel calls the group of backends that are in no other");
+	check_unique(c, "lu_gp_id", "lu_gp_id");
+}
+
+static void check_access_state(struct check *c)
+{
+	static const struct { const char *state, *support; } states[] = {
+		{ "optimized", "alua_support_active_optimized" }, { "non-optimized", "alua_support_active_nonoptimized" },
+		{ "standby", "alua_support_standby" }, { "unavailable", "alua_support_unavailable" },
+		{ "lba-dependent", "alua_support_lba_dependent" }, { "offline", "alua_support_offline" },
+		{ "transitioning", "alua_support_transitioning" },
+	};
+	const char *state = object_get(c->o, "alua_access_state");
+
+	for (size_t i = 0; state && i < ARRAY_SIZE(states); i++)
+		if (streq(states[i].state, state) && !is_true(c->o, states[i].support))
+			wrong(c, "alua_access_state", "is %s, which %s says is not supported", state, states[i].support);
+	if (state && (is_word(c->o, "alua_access_type", "none") || is_word(c->o, "alua_access_type", "explicit")))
+		wrong(c, "alua_access_state", "cannot be set with alua_access_type %s: only initiators change it then",
+		      object_get(c->o, "alua_access_type"));
+}
+
+void check_alua_group(struct check *c)
+{
+	const struct object *backend = c->o->parent;
+	const char *id = object_get(c->o, "tg_pt_gp_id");
+
+	if (streq(c->o->name, "default_tg_pt_gp"))
+		wrong(c, NULL, "is what the kernel calls the group of LUNs that are in no other");
+	if (is_word(backend, "type", "scsi"))
+		wrong(c, NULL, "cannot be of type scsi: ALUA is passed on to the device");
+	for (size_t i = 0; id && i < object_count(backend, KIND_ALUA_GROUP); i++) {
+		const struct object *other = object_nth(backend, KIND_ALUA_GROUP, i);
+
+		if (other != c->o && streq_ptr(object_get(other, "tg_pt_gp_id"), id))
+			wrong(c, "tg_pt_gp_id", "%s is that of backends/%s/alua_groups/%s too", id, backend->name, other->name);
+	}
+	check_access_state(c);
+}

@@ -156,20 +156,37 @@ static int edit_attrs(struct editor *e, struct object *o, const char *path)
 
 /* ---- create, set ---- */
 
+/* What is always there in the sense of people, and has a place in the model once there is something to say of it. */
+static bool comes_by_itself(const char *path)
+{
+	enum kind kind = path_kind(path);
+
+	return kind == KIND_NVMET || kind == KIND_TARGET_CORE || kind == KIND_FABRIC;
+}
+
+static int make_parent(struct editor *e, const char *parent)
+{
+	struct object *o;
+
+	if (tree_find(e->t, parent) || !comes_by_itself(parent))
+		return 0;
+	return touch(e, parent) < 0 || tree_add(e->t, parent, &o) < 0 ? oom(e) : 0;
+}
+
 static int edit_create(struct editor *e, const char *path)
 {
 	_cleanup_free_ char *parent = path_parent(path);
 	struct object *o;
 	int r;
 
-	if (touch(e, path) < 0)
+	if (!parent || make_parent(e, parent) < 0 || touch(e, path) < 0)
 		return -ENOMEM;
 	r = tree_add(e->t, path, &o);
 	if (r == -EEXIST)
 		return cfg_errors_add(e->errs, EEXIST, path, NULL, e->edit->place, "exists already; use set to change it");
 	if (r == -ENOENT)
 		return cfg_errors_add(e->errs, ENOENT, path, NULL, e->edit->place, "%s, which it would be below, does not exist",
-				      parent ? parent : "something");
+				      parent);
 	if (r < 0)
 		return oom(e);
 	return edit_attrs(e, o, path);
@@ -179,8 +196,7 @@ static int edit_set(struct editor *e, const char *path)
 {
 	struct object *o = tree_find(e->t, path);
 
-	/* The global object is always there; it has a place in the model once something is set. */
-	if (!o && streq(path, "nvmet"))
+	if (!o && comes_by_itself(path))
 		return edit_create(e, path);
 	if (!o)
 		return cfg_errors_add(e->errs, ENOENT, path, NULL, e->edit->place, "does not exist; use create to make it");
@@ -211,14 +227,63 @@ static void name_children(struct strbuf *b, const struct object *o)
 		strbuf_addf(b, " and %zu more", o->n_children - 20);
 }
 
+/*
+ * Who has an attribute that names the object by its name below a common parent, where no index knows it: mapped LUNs a LUN of their portal
+ * group, LUNs an ALUA group of their backend. The next one behind *from of the candidates; NULL when there is none.
+ */
+static struct object *next_local_user(const struct tree *t, const struct object *o, size_t *from)
+{
+	size_t seen = 0;
+
+	if (o->kind == KIND_ALUA_GROUP) {
+		struct users u = tree_users(t, KIND_BACKEND, o->parent->name);
+
+		while (*from < u.n) {
+			struct object *lun = u.items[(*from)++];
+
+			if (lun->kind == KIND_LUN && streq_ptr(object_get(lun, "alua_group"), o->name))
+				return lun;
+		}
+	}
+	for (size_t a = 0; o->kind == KIND_LUN && a < object_count(o->parent, KIND_ACL); a++) {
+		const struct object *acl = object_nth(o->parent, KIND_ACL, a);
+
+		for (size_t i = 0; i < object_count(acl, KIND_MAPPED_LUN); i++) {
+			struct object *mapped = object_nth(acl, KIND_MAPPED_LUN, i);
+
+			if (seen++ < *from)
+				continue;
+			*from = seen;
+			if (streq_ptr(object_get(mapped, "lun"), o->name))
+				return mapped;
+		}
+	}
+	return NULL;
+}
+
+static void name_local_users(struct strbuf *b, const struct tree *t, const struct object *o)
+{
+	size_t from = 0, n = 0;
+
+	for (struct object *u; (u = next_local_user(t, o, &from)); n++) {
+		_cleanup_free_ char *path = n < 20 ? object_path(u) : NULL;
+
+		if (path)
+			strbuf_addf(b, "%s%s", b->len ? ", " : "", path);
+	}
+	if (n > 20)
+		strbuf_addf(b, " and %zu more", n - 20);
+}
+
 static int refuse_delete(struct editor *e, const struct object *o, const char *path)
 {
 	struct users u = tree_users(e->t, o->kind, o->name);
 	_cleanup_strbuf_ struct strbuf users = { 0 }, children = { 0 };
 
-	/* Only top-level objects are referred to by name. */
+	/* Only top-level objects are referred to by name from everywhere. */
 	if (o->parent->kind == KIND_ROOT)
 		name_users(&users, &u);
+	name_local_users(&users, e->t, o);
 	name_children(&children, o);
 	if (!users.len && !children.len)
 		return 0;
@@ -229,6 +294,13 @@ static int refuse_delete(struct editor *e, const struct object *o, const char *p
 }
 
 static int delete_object(struct editor *e, struct object *o);
+
+static int clear(struct editor *e, struct object *o, const char *attr)
+{
+	_cleanup_free_ char *path = object_path(o);
+
+	return !path || touch(e, path) < 0 || object_set(o, attr_find(o->kind, attr), NULL) < 0 ? oom(e) : 0;
+}
 
 /* Takes the name out of a set; an object that cannot do without goes as well. */
 static int leave_user(struct editor *e, struct object *user, const struct object *target)
@@ -241,7 +313,7 @@ static int leave_user(struct editor *e, struct object *user, const struct object
 		if (row->ref != target->kind)
 			continue;
 		if (row->type == ATTR_REF && streq_ptr(object_get_row(user, row), target->name))
-			return delete_object(e, user);
+			return row->source == ATTR_REQUIRED ? delete_object(e, user) : clear(e, user, row->name);
 		if (row->type == ATTR_REFS && strv_contains(object_get_list(user, row), target->name)) {
 			_cleanup_strv_ char **list = strv_copy(object_get_list(user, row));
 
@@ -255,10 +327,24 @@ static int leave_user(struct editor *e, struct object *user, const struct object
 	return 0;
 }
 
+static int leave_local_users(struct editor *e, struct object *o)
+{
+	struct object *u;
+	size_t from = 0;
+	int r = 0;
+
+	/* A removal shifts what comes behind it; so from the beginning again. */
+	for (; r >= 0 && (u = next_local_user(e->t, o, &from)); from = 0)
+		r = u->kind == KIND_MAPPED_LUN ? delete_object(e, u) : clear(e, u, "alua_group");
+	return r;
+}
+
 static int delete_object(struct editor *e, struct object *o)
 {
 	_cleanup_free_ char *path = object_path(o);
 
+	if (leave_local_users(e, o) < 0)
+		return -ENOMEM;
 	while (o->n_children)
 		if (delete_object(e, o->children[0]) < 0)
 			return -ENOMEM;

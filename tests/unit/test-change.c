@@ -527,6 +527,79 @@ static void test_edits(void **state)
 	assert_edits(EDITS("set nvmet discovery_nqn=nqn.2026-11.org.example:d"), "+nvmet\n");
 }
 
+#define TARGET "targets/iscsi/iqn.2026-11.org.example:t"
+#define TPG TARGET "/tpgs/1"
+#define ACL TPG "/acls/iqn.2026-11.org.example:i"
+
+/* A fabric comes with its first target, or with what is said of it. */
+static void test_fabrics_come_by_themselves(void **state)
+{
+	assert_edits(EDITS("create " TARGET), "+targets/iscsi\n+" TARGET "\n");
+	assert_edits(EDITS("create " TARGET, "create targets/iscsi/iqn.2026-11.org.example:u"),
+		     "+targets/iscsi\n+" TARGET "\n+targets/iscsi/iqn.2026-11.org.example:u\n");
+	assert_edits(EDITS("set targets/iscsi enforce_discovery_auth=1"), "+targets/iscsi\n");
+	assert_edits(EDITS("set target dbroot=/var/target"), "+target\n");
+	assert_edits(EDITS("create " TARGET, "delete " TARGET, "delete targets/iscsi"), "");
+}
+
+/* What names an object that stands near it: mapped LUNs a LUN, LUNs an ALUA group. */
+static void test_deleting_what_is_used_nearby(void **state)
+{
+	const char *const made[] = { "create " TARGET, "create " TPG, "create backends/c/alua_groups/far",
+				     "create " TPG "/luns/0 backend=c alua_group=far", "create " TPG "/luns/1 backend=c", "create " ACL,
+				     "create " ACL "/mapped_luns/0 lun=0", "create " ACL "/mapped_luns/1 lun=1",
+				     "create " ACL "/mapped_luns/2 lun=0", NULL };
+	static const struct { const char *edit, *expected; } cases[] = {
+		{ "delete " TPG "/luns/0",
+		  TPG "/luns/0: is used by " ACL "/mapped_luns/0, " ACL "/mapped_luns/2; --recursive takes them too" },
+		{ "delete backends/c/alua_groups/far",
+		  "backends/c/alua_groups/far: is used by " TPG "/luns/0; --recursive takes them too" },
+		{ "delete! " TPG "/luns/0", "-" TPG "/luns/0\n-" ACL "/mapped_luns/2\n-" ACL "/mapped_luns/0\n" },
+		{ "delete! backends/c/alua_groups/far", "-backends/c/alua_groups/far\n~" TPG "/luns/0 alua_group=far>\n" },
+		{ "delete! backends/c",
+		  "-" TPG "/luns/1\n-" TPG "/luns/0\n-" ACL "/mapped_luns/2\n-" ACL "/mapped_luns/1\n-" ACL "/mapped_luns/0\n"
+		  "-backends/c/alua_groups/far\n-backends/c\n" },
+		{ "delete! " TPG, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(tree_freep) struct tree *t = sample_tree();
+		_cleanup_changes_ struct changes first = { 0 }, c = { 0 };
+		_cleanup_errors_ struct cfg_errors errs = { 0 };
+		_cleanup_free_ char *said = NULL;
+
+		assert_int_equal(run_edits(t, EDITS("create backends/c type=block device=/dev/vdc"), &first, &errs), 0);
+		assert_int_equal(changes_apply(t, &first, NULL), 0);
+		changes_done(&first);
+		assert_int_equal(run_edits(t, made, &first, &errs), 0);
+		assert_int_equal(changes_apply(t, &first, NULL), 0);
+		if (run_edits(t, EDITS(cases[i].edit), &c, &errs) < 0) {
+			said = cfg_error_text(&errs.items[0]);
+			assert_non_null(strstr(said, cases[i].expected));
+			continue;
+		}
+		if (cases[i].expected)
+			assert_changes(&c, cases[i].expected);
+		check_order(t, &c);
+		assert_int_equal(changes_apply(t, &c, NULL), 0);
+		assert_int_equal(changes_revert(t, &c), 0);
+	}
+}
+
+/* A backend goes on without the group that it was in. */
+static void test_deleting_a_group_of_units(void **state)
+{
+	_cleanup_(tree_freep) struct tree *t = sample_tree();
+	_cleanup_changes_ struct changes c = { 0 };
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+
+	assert_int_equal(run_edits(t, EDITS("create lu_groups/g", "set backends/a lu_group=g"), &c, &errs), 0);
+	assert_int_equal(changes_apply(t, &c, NULL), 0);
+	changes_done(&c);
+	assert_int_equal(run_edits(t, EDITS("delete! lu_groups/g"), &c, &errs), 0);
+	assert_changes(&c, "-lu_groups/g\n~backends/a lu_group=g>\n");
+}
+
 static void test_edited_lists(void **state)
 {
 	assert_edits(EDITS("set subsystems/" S1 " allowed_hosts-=" H1),
@@ -799,6 +872,9 @@ int main(void)
 		cmocka_unit_test(test_journal_form),
 		cmocka_unit_test(test_bad_journals),
 		cmocka_unit_test(test_edits),
+		cmocka_unit_test(test_fabrics_come_by_themselves),
+		cmocka_unit_test(test_deleting_what_is_used_nearby),
+		cmocka_unit_test(test_deleting_a_group_of_units),
 		cmocka_unit_test(test_edited_lists),
 		cmocka_unit_test(test_edits_of_what_follows),
 		cmocka_unit_test(test_generated_on_creation),

@@ -123,7 +123,7 @@ static int adopt_children(struct adopt *a, const struct object *from)
 /* ANA group 1 is the kernel's own; it is nobody's until it is set to something else. */
 static bool is_kernels_own(const struct object *o)
 {
-	return o->kind == KIND_NVMET ||
+	return o->kind == KIND_NVMET || o->kind == KIND_TARGET_CORE || kind_info(o->kind)->internal ||
 	       (o->kind == KIND_ANA_GROUP && streq(o->name, "1") && streq_ptr(object_get(o, "ana_state"), "optimized"));
 }
 

@@ -17,7 +17,7 @@ struct port_use {
 };
 
 struct connections {
-	struct map *ports;	/* "ports/ID" -> struct port_use */
+	struct map *ports;	/* "ports/ID", or path of a portal -> struct port_use */
 	struct map *links;	/* edge -> number when it was linked; absent: before we looked */
 	uint64_t sequence;
 };
@@ -161,19 +161,41 @@ static int on_nothing_to_ask(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-/* "ports/1/subsystems/S" -> "ports/1" */
+/* "ports/1/subsystems/S" -> "ports/1"; of the SCSI target a portal, or a portal group that has none, as it is. */
 static char *edge_port(const char *edge)
 {
-	const char *end = strchr(edge + strlen("ports/"), '/');
+	const char *end;
+
+	if (strncmp(edge, "targets/", 8) == 0)
+		return strdup(edge);
+	end = strchr(edge + strlen("ports/"), '/');
 
 	return end ? strndup(edge, (size_t)(end - edge)) : NULL;
+}
+
+static const char *or_dash(const char *text)
+{
+	return text ? text : "-";
+}
+
+/* Where connections can be seen: value of OP_IN_USE. The name of a portal is its address; who uses a target without portals nobody tells. */
+static char *where_is(const struct object *o)
+{
+	const char *colon = strrchr(o->name, ':');
+	bool brackets = *o->name == '[';
+
+	if (o->kind == KIND_PORTAL && colon)
+		return strf("tcp - %.*s %s", (int)(colon - o->name) - 2 * brackets, o->name + brackets, colon + 1);
+	if (o->kind != KIND_PORT)
+		return strdup("unknown - - -");
+	return strf("%s %s %s %s", or_dash(object_get(o, "trtype")), or_dash(object_get(o, "adrfam")), or_dash(object_get(o, "traddr")),
+		    or_dash(object_get(o, "trsvcid")));
 }
 
 static int query_add(struct query *q, const struct object *port, const char *path)
 {
 	struct query_port *list;
 	_cleanup_free_ char *where = NULL;
-	const char *trtype = object_get(port, "trtype");
 
 	for (size_t i = 0; i < q->n_ports; i++)
 		if (streq(q->ports[i].port, path))
@@ -185,9 +207,7 @@ static int query_add(struct query *q, const struct object *port, const char *pat
 	list[q->n_ports] = (struct query_port){ .port = strdup(path) };
 	if (!list[q->n_ports++].port)
 		return -ENOMEM;
-	where = strf("%s %s %s %s", trtype ? trtype : "-", object_get(port, "adrfam") ? object_get(port, "adrfam") : "-",
-		     object_get(port, "traddr") ? object_get(port, "traddr") : "-",
-		     object_get(port, "trsvcid") ? object_get(port, "trsvcid") : "-");
+	where = where_is(port);
 	return where ? oplist_add(&list[q->n_ports - 1].ops, OP_IN_USE, 0, path, where, path, NULL) : -ENOMEM;
 }
 

@@ -79,7 +79,8 @@ void manager_txn_attached(struct manager *m, struct txn *t);
 /* scan.c: reads a scope by several workers at once. */
 typedef void (*scan_done_fn)(void *userdata, struct cfg_error *err /* NULL: good */);
 /* Fills tree (owned by the caller, must live until done). done comes from the event loop. */
-int scan_start(struct manager *m, const struct scope *scope, struct tree *tree, scan_done_fn done, void *userdata);
+int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, struct tree *tree, scan_done_fn done,
+	       void *userdata);
 
 /* commit.c: the journal and the snapshot, one writing at a time. */
 typedef void (*commit_done_fn)(void *userdata, uint64_t generation, const struct cfg_error *err /* NULL: durable */);

@@ -442,7 +442,7 @@ int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_o
 	*v = (struct verify){ .m = m, .actual = tree_new(), .done = done, .userdata = userdata };
 	r = v->actual ? nvmet_scope_object(m->wanted, NULL, &v->scope) : -ENOMEM;
 	if (r >= 0)
-		r = scan_start(m, &v->scope, v->actual, on_verified, v);
+		r = scan_start(m, &v->scope, NULL, v->actual, on_verified, v);
 	if (r < 0)
 		verify_free(v);
 	return r;

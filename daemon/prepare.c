@@ -10,12 +10,14 @@
 #include "base/text.h"
 #include "model/validate.h"
 
+/* Some values that are made here follow from where an object stands, or are what nobody else has: so it stands in the tree. */
 static int generate_new(struct txn *t)
 {
 	for (size_t i = 0; i < t->changes.n; i++) {
 		const struct change *c = t->changes.items[i];
+		struct object *o = c->after ? tree_find(t->m->wanted, c->path) : NULL;
 
-		if (c->after && object_generate_again(c->after, c->path, txn_made(t)) < 0)
+		if (o && (object_generate_again(o, c->path, txn_made(t)) < 0 || object_assign(c->after, o) < 0))
 			return -ENOMEM;
 	}
 	return 0;
@@ -23,11 +25,8 @@ static int generate_new(struct txn *t)
 
 static int diff_to(struct txn *t, const struct tree *b)
 {
-	int r = changes_diff(t->m->wanted, b, t->request.merge, &t->changes);
-
-	if (r >= 0)
-		r = generate_new(t);
-	return r < 0 ? cfg_errors_add(&t->errors, -r, NULL, NULL, NULL, "out of memory") : 0;
+	return changes_diff(t->m->wanted, b, t->request.merge, &t->changes) < 0 ?
+		       cfg_errors_add(&t->errors, ENOMEM, NULL, NULL, NULL, "out of memory") : 0;
 }
 
 static int make_changes(struct txn *t)
@@ -177,7 +176,9 @@ static int look_ahead(struct txn *t, char ***ret_claims)
 	r = changes_apply(t->m->wanted, &t->changes, &err);
 	if (r < 0)
 		return cfg_errors_take(&t->errors, &err);
-	r = validate_changes(t->m->wanted, &t->changes, &t->errors);
+	r = generate_new(t);
+	if (r >= 0)
+		r = validate_changes(t->m->wanted, &t->changes, &t->errors);
 	if (r >= 0)
 		r = make_scope(t);
 	if (r >= 0)

@@ -56,6 +56,10 @@ static int back_elements(struct txn *t)
 			if (*t->plan.steps[i]->object)
 				r = back_add(t, t->plan.steps[i]->object);
 	}
+	/* Bridges tell which disk is whose. */
+	for (char **e = t->scope.elements; r >= 0 && t->back_scope.elements && e && *e; e++)
+		if (path_kind(*e) == KIND_BRIDGE)
+			r = back_add(t, *e);
 	strv_sort_unique(t->back_scope.elements);
 	strv_sort_unique(t->back_scope.folders);
 	return r;
@@ -176,7 +180,7 @@ static void back_compare(struct txn *t)
 {
 	tree_free(t->reread);
 	t->reread = tree_new();
-	if (!t->reread || scan_start(t->m, &t->back_scope, t->reread, on_compared, t) < 0)
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, t->reread, on_compared, t) < 0)
 		back_failed(t, NULL, "out of memory");
 }
 
@@ -253,7 +257,7 @@ static void go_back(struct txn *t)
 	differences_done(&t->left);
 	t->back_died = false;
 	t->reread = tree_new();
-	if (!t->reread || scan_start(t->m, &t->back_scope, t->reread, on_reread, t) < 0)
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, t->reread, on_reread, t) < 0)
 		back_failed(t, NULL, "out of memory");
 }
 

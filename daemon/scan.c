@@ -15,6 +15,7 @@ struct piece {
 struct scan {
 	struct manager *m;
 	struct tree *tree;
+	const struct tree *names[4];	/* ended by NULL */
 	struct oplist ops;
 	char **texts;		/* one for each operation; NULL: the folder is absent */
 	struct piece *pieces;
@@ -40,7 +41,7 @@ static void scan_free(struct scan *s)
 static void scan_finish(struct scan *s)
 {
 	if (!cfg_error_is_set(&s->err))
-		nvmet_absorb(s->tree, &s->ops, s->texts, &s->err);
+		nvmet_absorb(s->tree, s->names, &s->ops, s->texts, &s->err);
 	s->done(s->userdata, cfg_error_is_set(&s->err) ? &s->err : NULL);
 	scan_free(s);
 }
@@ -97,7 +98,17 @@ static int submit(struct scan *s)
 	return 0;
 }
 
-int scan_start(struct manager *m, const struct scope *scope, struct tree *tree, scan_done_fn done, void *userdata)
+static void add_names(struct scan *s, const struct tree *t)
+{
+	size_t i = 0;
+
+	while (s->names[i])
+		i++;
+	s->names[i] = t;
+}
+
+int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, struct tree *tree, scan_done_fn done,
+	       void *userdata)
 {
 	struct scan *s = calloc(1, sizeof(*s));
 	int r;
@@ -105,7 +116,10 @@ int scan_start(struct manager *m, const struct scope *scope, struct tree *tree, 
 	if (!s)
 		return -ENOMEM;
 	*s = (struct scan){ .m = m, .tree = tree, .done = done, .userdata = userdata };
-	r = nvmet_scan(scope, &s->ops);
+	add_names(s, target);
+	add_names(s, m->wanted);
+	add_names(s, m->actual);
+	r = nvmet_scan(s->names, scope, &s->ops);
 	if (r >= 0) {
 		s->n_pieces = (s->ops.n + PIECE - 1) / PIECE;
 		s->texts = calloc(s->ops.n ? s->ops.n : 1, sizeof(*s->texts));

@@ -209,7 +209,7 @@ static void txn_read(struct txn *t)
 	t->actual = known ? tree_copy(t->m->actual) : tree_new();
 	if (t->actual && known)
 		on_read(t, NULL);
-	else if (!t->actual || scan_start(t->m, &t->scope, t->actual, on_read, t) < 0)
+	else if (!t->actual || scan_start(t->m, &t->scope, t->target, t->actual, on_read, t) < 0)
 		txn_fail_code(t, ENOMEM, "out of memory");
 }
 
@@ -222,7 +222,7 @@ static bool fact_marked(void *userdata, const char *path)
 	return marks_has(t->m, path);
 }
 
-/* Ours is what is wanted, and what the ledger knows; of an edge it is enough that it is in the wanted list. */
+/* Ours is what is wanted, and what the ledger knows; of an edge it is enough that it is in the wanted list. A bridge belongs to its backend. */
 static bool fact_owned(void *userdata, const char *element)
 {
 	struct txn *t = userdata;
@@ -234,6 +234,11 @@ static bool fact_owned(void *userdata, const char *element)
 		const struct object *o = tree_find(t->m->wanted, e.object);
 
 		return o && strv_contains(object_get_list(o, e.edge), e.name);
+	}
+	if (e.kind == KIND_BRIDGE) {
+		_cleanup_free_ char *backend = path_parent(element);
+
+		return backend && tree_find(t->m->wanted, backend);
 	}
 	return tree_find(t->m->wanted, element) != NULL;
 }

@@ -16,7 +16,10 @@ static void add_string(struct json_object *o, const char *key, const char *value
 
 static bool is_ours(const struct manager *m, const struct object *o, const char *path)
 {
-	if (tree_find(m->wanted, path) || ledger_owns(m->ledger, path) || o->kind == KIND_NVMET)
+	if (tree_find(m->wanted, path) || ledger_owns(m->ledger, path) || kind_info(o->kind)->internal)
+		return true;
+	/* A fabric's folder is everybody's; what stands in it may be somebody's. */
+	if (o->kind == KIND_NVMET || o->kind == KIND_TARGET_CORE || o->kind == KIND_FABRIC)
 		return true;
 	return o->kind == KIND_ANA_GROUP && streq(o->name, "1");
 }

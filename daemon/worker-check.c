@@ -73,6 +73,9 @@ static const struct rule {
 	[OP_WAIT_DISK] = { PATH_LOOPBACK, VALUE_LUN },
 	[OP_RESCAN_DISK] = { PATH_LOOPBACK, VALUE_LUN },
 	[OP_WRITE_DISK] = { PATH_DEVICE_PATH, VALUE_LOOPBACK },
+	[OP_WRITE_FILE_SIZE] = { PATH_STORAGE, VALUE_DEVICE },
+	[OP_WRITE_BLOCK_SIZE] = { PATH_STORAGE, VALUE_DEVICE },
+	[OP_EXPECT] = { PATH_KERNEL, VALUE_TEXT },
 	[OP_WRITE_HCTL] = { PATH_STORAGE, VALUE_DEVICE },
 	[OP_MAKE_DBROOT] = { PATH_UNUSED },
 	[OP_RESTORE_REGISTRATIONS] = { PATH_STORAGE, VALUE_SERIAL },
@@ -132,12 +135,12 @@ static bool is_secret_name(const char *name)
 	return *name && *name != '.' && !strchr(name, '/') && strlen(name) <= NAME_MAX && text_is_printable_ascii(name);
 }
 
-/* Modules of the two targets and their transports, however their names are spelled. */
+/* Modules of the two targets, their transports and their disks, however their names are spelled. */
 static bool is_module(const char *name)
 {
 	static const char *const families[] = {
 		"configfs", "nvme", "target_core_", "iscsi_target_mod", "tcm_", "vhost_scsi", "ib_isert", "ib_srpt",
-		"qla2xxx", "sbp_target", "xen_scsiback",
+		"qla2xxx", "sbp_target", "xen_scsiback", "sd_mod",
 	};
 	char plain[64];
 	size_t n = strlen(name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on the two configfs trees, through the seam. What an errno of the kernel means is said by kernel/explain.c, not here. */
 #include <errno.h>
+#include <fnmatch.h>
 
 #include "daemon/worker-private.h"
 #include "model/attr.h"
@@ -14,7 +15,9 @@ int worker_mkdir(struct worker *w, const struct op *op, char **data, char **mess
 
 int worker_rmdir(struct worker *w, const struct op *op, char **data, char **message)
 {
-	return w->kfs->ops->rmdir(w->kfs, op->path);
+	int r = w->kfs->ops->rmdir(w->kfs, op->path);
+
+	return r == -ENOTEMPTY && op->flags & OP_MAY_BE_FULL ? 0 : r;
 }
 
 int worker_link(struct worker *w, const struct op *op, char **data, char **message)
@@ -141,6 +144,17 @@ int worker_write(struct worker *w, const struct op *op, char **data, char **mess
 	return r >= 0 && op->flags & OP_CHECK_BACK ? check_back(w, op, message) : r;
 }
 
+int worker_expect(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = w->kfs->ops->read(w->kfs, op->path, &text, &len);
+
+	if (r < 0 || strstr(text, op->value))
+		return r;
+	return worker_say(message, EBADMSG, "the kernel has not taken it: nothing in %s says \"%s\"", op->path, op->value);
+}
+
 /* ---- scanning ---- */
 
 struct scanner {
@@ -249,6 +263,26 @@ static int entry_gone(struct scanner *s, size_t folder)
 	return path ? s->kfs->ops->list(s->kfs, path, &list) : -ENOMEM;
 }
 
+/* Of a loopback target's LUN also the disk is told that it has become, as if that stood in its folder. */
+static int scan_disk(struct scanner *s)
+{
+	const char *lun = strstr(s->path.s, "/lun/lun_");
+	_cleanup_free_ char *tpgt = NULL, *disk = NULL;
+	uint64_t number;
+	int r;
+
+	if (!s->in_target || !lun || fnmatch("target/loopback/*/tpgt_*/lun/lun_*", s->path.s, FNM_PATHNAME) != 0 ||
+	    text_to_u64(lun + strlen("/lun/lun_"), &number) < 0)
+		return 0;
+	tpgt = strndup(s->path.s, (size_t)(lun - s->path.s));
+	r = tpgt ? s->kfs->ops->disk(s->kfs, tpgt, (unsigned)number, &disk) : -ENOMEM;
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	strbuf_add(&s->path, "/disk");
+	scan_add(&s->out, 'f', relative(s), disk);
+	return s->path.failed ? -ENOMEM : 0;
+}
+
 static int scan_folder(struct scanner *s)
 {
 	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
@@ -268,6 +302,9 @@ static int scan_folder(struct scanner *s)
 			r = entry_gone(s, folder);
 		cut_to(&s->path, folder);
 	}
+	if (r >= 0)
+		r = scan_disk(s);
+	cut_to(&s->path, folder);
 	if (r == -ENOENT)
 		cut_to(&s->out, start);
 	return r;

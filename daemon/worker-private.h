@@ -13,13 +13,13 @@ int worker_say(char **message, int code, const char *fmt, ...) __attribute__((fo
 typedef int op_fn(struct worker *w, const struct op *op, char **data, char **message);
 
 /* worker-kernel.c */
-op_fn worker_mkdir, worker_rmdir, worker_write, worker_link, worker_unlink, worker_readlink, worker_scan;
+op_fn worker_mkdir, worker_rmdir, worker_write, worker_link, worker_unlink, worker_readlink, worker_scan, worker_expect;
 /* worker-secret.c: whether what a file of secrets reads is one, and not the kernel's word for none. */
 bool worker_holds_secret(const char *path, const char *text);
 
 /* worker-scsi.c */
 op_fn worker_find_disk, worker_wait_disk, worker_rescan_disk, worker_write_disk, worker_write_hctl, worker_make_dbroot;
-op_fn worker_restore_registrations, worker_check_registrations;
+op_fn worker_write_file_size, worker_write_block_size, worker_restore_registrations, worker_check_registrations;
 /* worker-secret.c */
 op_fn worker_write_secret, worker_store_secret, worker_keep_secret;
 /* worker-device.c */

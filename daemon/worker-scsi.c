@@ -69,6 +69,39 @@ int worker_write_disk(struct worker *w, const struct op *op, char **data, char *
 	return w->kfs->ops->write(w->kfs, op->path, line, strlen(line));
 }
 
+/* ---- files ---- */
+
+static int write_number(struct worker *w, const char *folder, const char *file, const char *key, uint64_t number)
+{
+	_cleanup_free_ char *path = strf("%s/%s", folder, file), *line = strf("%s%llu\n", key, (unsigned long long)number);
+
+	return path && line ? w->kfs->ops->write(w->kfs, path, line, strlen(line)) : -ENOMEM;
+}
+
+static int look_at_file(struct worker *w, const struct op *op, struct kfs_probe *ret, char **message)
+{
+	int r = w->kfs->ops->probe(w->kfs, op->value, 0, ret);
+
+	return r < 0 ? worker_say(message, -r, "%s cannot be opened: %s", op->value, strerror(-r)) : 0;
+}
+
+/* A file as large as it is: the kernel wants to be told. */
+int worker_write_file_size(struct worker *w, const struct op *op, char **data, char **message)
+{
+	struct kfs_probe p = { 0 };
+	int r = look_at_file(w, op, &p, message);
+
+	return r < 0 ? r : write_number(w, op->path, "control", "fd_dev_size=", p.size);
+}
+
+int worker_write_block_size(struct worker *w, const struct op *op, char **data, char **message)
+{
+	struct kfs_probe p = { 0 };
+	int r = look_at_file(w, op, &p, message);
+
+	return r < 0 ? r : write_number(w, op->path, "attrib/block_size", "", p.logical_block_size);
+}
+
 /* ---- SCSI passthrough ---- */
 
 static int write_line(struct worker *w, const char *folder, const char *file, const char *value)

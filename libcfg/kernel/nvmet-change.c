@@ -237,7 +237,8 @@ static int weigh_ana_group(struct planner *p, struct step *s, const struct objec
 static int disable(struct step *s, const char *folder, const struct object *actual)
 {
 	const char *device = actual->kind == KIND_NAMESPACE ? object_get(actual, "device_path") : NULL;
-	int r = device ? step_op(s, OP_CHECK_MOVING, 0, device, NULL, "device_path") : 0;
+	/* What moves behind a bridge its disk does not tell. */
+	int r = device && *device == '/' ? step_op(s, OP_CHECK_MOVING, 0, device, NULL, "device_path") : 0;
 
 	nvmet_worsen(s, actual->kind == KIND_NAMESPACE ? nvmet_vanishing(actual) : EFFECT_NONE);
 	return r < 0 ? r : nvmet_write_row(s, folder, attr_find(actual->kind, "enable"), "0", 0);
@@ -261,13 +262,25 @@ static int release_device(struct planner *p, const char *path, const char *folde
 /* Its new device, which is opened as the kernel will before anything is disturbed for it. */
 static int wait_for_device(struct planner *p, struct step *s, const char *path, const struct object *target)
 {
-	int r = nvmet_probe_step(p, path, target);
+	int r = nvmet_await_device(p, s, path, target);
 
-	if (r >= 0)
-		r = step_after(s, "probed:%s", path);
-	if (r >= 0)
-		r = step_after(s, "-disabled:%s", path);
-	return r < 0 ? r : step_after(s, "-device:%s", object_get(target, "device_path"));
+	return r < 0 ? r : step_after(s, "-disabled:%s", path);
+}
+
+/* The way by which it is reached is another, but the backend's identity and geometry are what they were. */
+static bool only_moves(const struct object *target, const struct object *actual)
+{
+	const char *t = object_get(target, "device_path"), *a = object_get(actual, "device_path");
+
+	return t && a && (*t == '/') != (*a == '/') && streq_ptr(object_get(target, "device_uuid"), object_get(actual, "device_uuid"));
+}
+
+static enum effect disabled_effect(const struct attr_row *row, const struct object *target, const struct object *actual)
+{
+	/* Whether another ANA group is noticed, the ports say. */
+	if (streq(row->name, "ana_grpid"))
+		return EFFECT_NONE;
+	return streq(row->name, "device_path") && only_moves(target, actual) ? EFFECT_VANISH : row->effect;
 }
 
 /* Namespaces and referrals: some attributes need enable = 0 around them. */
@@ -301,9 +314,7 @@ static int change_disabled(struct planner *p, const char *path, const struct obj
 			break;
 		if (row == enable || !nvmet_differs(p, path, target, actual, row))
 			continue;
-		/* Whether another ANA group is noticed, the ports say. */
-		if (!streq(row->name, "ana_grpid"))
-			nvmet_worsen(s, row->effect);
+		nvmet_worsen(s, disabled_effect(row, target, actual));
 		r = nvmet_write_row(s, folder, row, object_get_row(target, row), 0);
 	}
 	if (r >= 0 && on && (off || !was_on))

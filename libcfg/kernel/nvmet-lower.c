@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 #include "kernel/element.h"
-#include "kernel/nvmet.h"
-#include "kernel/nvmet-private.h"
+#include "kernel/lio.h"
+#include "model/backend.h"
 
 static int set(struct object *o, const char *attr, const char *value)
 {
@@ -16,7 +16,9 @@ static int lower_namespace(struct object *o, const struct object *wanted, const 
 {
 	const char *name = object_get(wanted, "backend");
 	const struct object *b = name ? object_child(tree_root(t), KIND_BACKEND, name) : NULL;
-	const char *device = b ? object_get(b, "device") ? object_get(b, "device") : object_get(b, "path") : NULL;
+	bool shared = b && backend_is_shared(t, b);
+	_cleanup_free_ char *bridge = shared ? backend_bridge_name(b) : NULL, *disk = bridge ? bridge_disk_of(bridge) : NULL;
+	const char *device = shared ? disk : b ? object_get(b, "device") ? object_get(b, "device") : object_get(b, "path") : NULL;
 
 	if (!device) {
 		_cleanup_free_ char *path = object_path(wanted);
@@ -25,7 +27,7 @@ static int lower_namespace(struct object *o, const struct object *wanted, const 
 	}
 	if (set(o, "device_path", device) < 0 || set(o, "device_uuid", object_get(b, "uuid")) < 0 ||
 	    set(o, "device_nguid", object_get(b, "nguid")) < 0 ||
-	    set(o, "buffered_io", object_effective(b, attr_find(KIND_BACKEND, "buffered_io"))) < 0)
+	    set(o, "buffered_io", shared ? "0" : object_effective(b, attr_find(KIND_BACKEND, "buffered_io"))) < 0)
 		return cfg_error_oom(err);
 	return 0;
 }
@@ -78,6 +80,24 @@ int target_ensure(struct tree *t, const char *path, struct object **ret)
 	return 0;
 }
 
+/* An object that is not in the kernel's tree at all times, or in nobody's but the planner's. */
+static int lower_element(struct tree *target, const struct tree *wanted, const struct element *e, struct cfg_error *err)
+{
+	const struct object *o = tree_find(wanted, e->object);
+	_cleanup_free_ char *parent = NULL;
+	struct object *to;
+
+	if (lio_is_kind(e->kind) ? !lio_is_wanted(wanted, e) : !o)
+		return 0;
+	if (target_ensure(target, e->object, &to) < 0)
+		return cfg_error_oom(err);
+	if (e->kind == KIND_BRIDGE) {
+		parent = path_parent(e->object);
+		return parent ? lio_lower_bridge(to, tree_find(wanted, parent), err) : cfg_error_oom(err);
+	}
+	return lio_is_kind(e->kind) ? lio_lower_object(to, o, err) : lower_object(to, o, wanted, err);
+}
+
 static int lower_edge(struct tree *target, const struct tree *wanted, const struct element *e, struct cfg_error *err)
 {
 	const struct object *holder = tree_find(wanted, e->object);
@@ -102,18 +122,11 @@ int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **
 		return cfg_error_oom(err);
 	for (char **t = s->elements; t && *t; t++) {
 		_cleanup_element_ struct element e = { 0 };
-		const struct object *o;
-		struct object *to;
 		int r = element_parse(*t, &e);
 
 		if (r < 0)
 			return r == -ENOMEM ? cfg_error_oom(err) : cfg_error_set(err, EINVAL, "%s is no element", *t);
-		o = e.edge ? NULL : tree_find(wanted, e.object);
-		if (e.edge)
-			r = lower_edge(target, wanted, &e, err);
-		else if (o)
-			r = target_ensure(target, e.object, &to) < 0 ? cfg_error_oom(err) :
-								       lower_object(to, o, wanted, err);
+		r = e.edge ? lower_edge(target, wanted, &e, err) : lower_element(target, wanted, &e, err);
 		if (r < 0)
 			return r;
 	}
@@ -133,14 +146,14 @@ bool nvmet_row_differs(const struct object *target, const struct object *actual,
 	a = object_get_row(actual, row);
 	if (attr_is_secret(row))
 		return !t != !a;
-	/* A token that is unset is empty in the kernel, and can be made so. */
+	/* A token or reference that is unset is empty in the kernel, and can be made so. */
 	if (!t)
-		return a && row->type == ATTR_TOKEN && !row->dflt;
+		return a && (row->type == ATTR_TOKEN || row->type == ATTR_REF) && !row->dflt && row->source != ATTR_CAPTURED;
 	if (row->flags & ATTR_SETTLES && streq_ptr(t, row->dflt))
 		return false;
 	/* A kernel without the attribute behaves by its default. */
 	if (!a)
-		return !streq_ptr(t, row->dflt);
+		return !streq_ptr(t, row->dflt) && !(row->since && row->source == ATTR_GENERATED);
 	return !streq(t, a);
 }
 
@@ -207,7 +220,7 @@ int nvmet_compare(const struct tree *target, const struct tree *actual, const st
 		wanted = nvmet_has(target, &e);
 		there = nvmet_has(actual, &e);
 		/* What cannot come and go is neither absent nor too much. */
-		if (e.kind == KIND_BACKEND || (nvmet_is_permanent(&e) && !(wanted && there)))
+		if (nvmet_is_permanent(&e) && !(wanted && there))
 			continue;
 		if (wanted != there)
 			r = differences_add(ret, *t, NULL, wanted ? "present" : "absent", there ? "present" : "absent");

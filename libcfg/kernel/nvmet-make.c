@@ -3,7 +3,8 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "kernel/nvmet-planner.h"
+#include "kernel/lio.h"
+#include "model/backend.h"
 
 /* What an object has right after mkdir. */
 static const char *fresh_value(enum kind kind, const struct attr_row *row)
@@ -91,37 +92,63 @@ static int set_device_queue(struct step *s, const char *device)
 }
 
 /* Whether the file is there already: were a worker to die while it makes it, nobody could tell any more. */
-static int look_step(struct planner *p, const char *path, const char *file)
+static int look_step(struct planner *p, const char *path, const char *file, const char *attr)
 {
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "look for its file");
 	int r = s ? step_gives(s, "looked:%s", path) : -ENOMEM;
 
 	if (r >= 0)
-		r = step_op(s, OP_PROBE, OP_MAY_BE_ABSENT | OP_WANT_FILE, file, NULL, "device_path");
+		r = step_op(s, OP_PROBE, OP_MAY_BE_ABSENT | OP_WANT_FILE, file, NULL, attr);
 	return r < 0 ? r : set_device_queue(s, file);
 }
 
 /* The file is made, and whatever it is is opened as the kernel will open it, before anything waits for it under the kernel's locks. */
-int nvmet_probe_step(struct planner *p, const char *path, const struct object *ns)
+int nvmet_probe_step(struct planner *p, const char *path, const char *device, const struct object *b)
 {
-	const char *device = object_get(ns, "device_path");
-	const struct object *b = backend_of(p, path);
 	bool file = b ? streq_ptr(object_get(b, "type"), "file") : strncmp(device, "/dev/", 5) != 0;
-	bool direct = file && !nvmet_is_on(ns, "buffered_io");
+	bool direct = file && !nvmet_is_on(b, "buffered_io");
 	bool create = b && file && nvmet_is_on(b, "create") && !p->facts->no_new_files;
+	_cleanup_free_ char *storage = b ? strf("backends/%s", b->name) : NULL;
+	const char *attr = path_kind(path) != KIND_BACKEND ? "device_path" : file ? "path" : "device";
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
 	int r = s ? step_gives(s, "probed:%s", path) : -ENOMEM;
 
+	/* The storage object that the backend has been holds its device until it goes. */
+	if (r >= 0 && storage)
+		r = step_after(s, "-%s", storage);
 	if (r >= 0 && create)
-		r = look_step(p, path, device);
+		r = look_step(p, path, device, attr);
 	if (r >= 0)
 		r = step_after(s, "looked:%s", path);
 	if (r >= 0 && create)
 		r = oplist_add(&s->ops, OP_CREATE_FILE, 0, device, object_get(b, "size"), path, "size");
 	if (r >= 0)
 		r = oplist_add(&s->ops, OP_PROBE, OP_EXCLUSIVE | (direct ? OP_DIRECT : 0) | (file ? OP_WANT_FILE : OP_WANT_BLOCK),
-			       device, NULL, path, "device_path");
+			       device, NULL, path, attr);
 	return r < 0 ? r : set_device_queue(s, device);
+}
+
+int nvmet_await_device(struct planner *p, struct step *s, const char *path, const struct object *target)
+{
+	const char *device = object_get(target, "device_path"), *name;
+	const struct object *b = backend_of(p, path);
+	int r;
+
+	if (!device)
+		return 0;
+	r = step_after(s, "-device:%s", device);
+	if (r < 0)
+		return r;
+	/* The disk of a bridge is there when its step is done; and no host gets in before the registrations that the backend had. */
+	if (strncmp(device, DISK_OF, strlen(DISK_OF)) == 0) {
+		name = b ? b->name : NULL;
+		r = step_after(s, "+%s", device);
+		if (r >= 0 && name)
+			r = step_after(s, "+maps:%s", name);
+		return r < 0 || !name ? r : lio_check_registrations(p, s, name);
+	}
+	r = nvmet_probe_step(p, path, device, b);
+	return r < 0 ? r : step_after(s, "probed:%s", path);
 }
 
 static int make_namespace(struct planner *p, const char *path, const struct object *target)
@@ -137,12 +164,8 @@ static int make_namespace(struct planner *p, const char *path, const struct obje
 	live = nvmet_is_linked(p, nqn) && !map_get(p->anew, subsystem);
 	s = nvmet_make_step(p, live ? PHASE_SWITCH : PHASE_BUILD, path, "make");
 	r = s ? nvmet_set_queue(s) : -ENOMEM;
-	if (r >= 0 && object_get(target, "device_path"))
-		r = nvmet_probe_step(p, path, target);
 	if (r >= 0)
-		r = step_after(s, "probed:%s", path);
-	if (r >= 0 && object_get(target, "device_path"))
-		r = step_after(s, "-device:%s", object_get(target, "device_path"));
+		r = nvmet_await_device(p, s, path, target);
 	if (r >= 0)
 		r = step_after(s, "=%s", subsystem);
 	if (r >= 0)

@@ -12,11 +12,11 @@
 
 #include "base/map.h"
 #include "base/text.h"
-#include "kernel/nvmet-planner.h"
+#include "kernel/lio.h"
 
 bool nvmet_is_permanent(const struct element *e)
 {
-	return !e->edge && (e->kind == KIND_NVMET || (e->kind == KIND_ANA_GROUP && streq(strrchr(e->object, '/'), "/1")));
+	return !e->edge && (e->kind == KIND_NVMET || e->kind == KIND_TARGET_CORE || (e->kind == KIND_ANA_GROUP && streq(strrchr(e->object, '/'), "/1")));
 }
 
 static int oom(struct planner *p)
@@ -42,10 +42,12 @@ static int grow_backend(struct planner *p, const char *path)
 
 	if (!c || !c->before || !is || streq_ptr(was, is))
 		return 0;
-	s = plan_step(p->plan, PHASE_BUILD, path, "grow its file");
+	s = plan_step(p->plan, PHASE_BUILD, path, object_get(c->after, "path") ? "grow its file" : "grow");
 	r = s ? step_gives(s, "grown:%s", path) : -ENOMEM;
-	if (r >= 0)
+	if (r >= 0 && object_get(c->after, "path"))
 		r = oplist_add(&s->ops, OP_GROW_FILE, 0, object_get(c->after, "path"), is, path, "size");
+	if (r >= 0 && tree_find(p->actual, path) && tree_find(p->target, path))
+		r = lio_grow(p, s, path, c->after);
 	u = tree_users(p->wanted, KIND_BACKEND, c->after->name);
 	for (size_t i = 0; r >= 0 && i < u.n; i++) {
 		_cleanup_free_ char *ns = object_path(u.items[i]), *file = ns ? strf("nvmet/%s/revalidate_size", ns) : NULL;
@@ -97,7 +99,7 @@ static int plan_permanent(struct planner *p, const char *text, const struct elem
 		return nvmet_ask_for_lacking(p, e->object, target, nvmet_find_lacking(target, actual));
 	if (actual)
 		return nvmet_change_live(p, e->object, target, actual);
-	if (e->kind == KIND_NVMET)
+	if (e->kind != KIND_ANA_GROUP)
 		return 0;
 	/* ANA group 1 of a port that is made by this plan. */
 	if (streq_ptr(object_get(target, "ana_state"), "optimized"))
@@ -140,10 +142,13 @@ static int plan_element(struct planner *p, const char *text, const struct elemen
 	int r = 0;
 
 	if (e->kind == KIND_BACKEND)
-		return grow_backend(p, text);
+		r = grow_backend(p, text);
+	if (r < 0)
+		return r;
 	if (nvmet_is_permanent(e))
 		return plan_permanent(p, text, e);
-	if (there && wanted && newly_wanted(p, text, e) && !owned(p, text))
+	/* The folder of a fabric is everybody's. */
+	if (there && wanted && newly_wanted(p, text, e) && !owned(p, text) && e->kind != KIND_FABRIC)
 		return clash(p, text);
 	if (there && !wanted && !owned(p, text))
 		return 0;
@@ -151,7 +156,8 @@ static int plan_element(struct planner *p, const char *text, const struct elemen
 	if (e->edge && there && map_get(p->relinked, e->object) && !made_anew(p, e))
 		return 0;
 	if (there && (!wanted || made_anew(p, e))) {
-		r = e->edge ? nvmet_remove_edge(p, text, e) : nvmet_remove_object(p, text, actual);
+		r = e->edge ? nvmet_remove_edge(p, text, e) :
+		    lio_is_kind(e->kind) ? lio_remove_object(p, text, actual) : nvmet_remove_object(p, text, actual);
 		there = false;
 	}
 	if (r < 0 || !wanted)
@@ -160,6 +166,8 @@ static int plan_element(struct planner *p, const char *text, const struct elemen
 		return there ? 0 : nvmet_make_edge(p, text, e);
 	if (there && nvmet_find_lacking(target, actual))
 		return nvmet_ask_for_lacking(p, text, target, nvmet_find_lacking(target, actual));
+	if (lio_is_kind(e->kind))
+		return there ? lio_change_object(p, text, target, actual) : lio_make_object(p, text, target);
 	return there ? nvmet_change_object(p, text, target, actual) : nvmet_make_object(p, text, target);
 }
 
@@ -180,6 +188,20 @@ static int find_anew(struct planner *p)
 	return 0;
 }
 
+/* Of the SCSI target only what links elsewhere; what is mapped to a LUN goes with it, so those come later. */
+static int find_anew_of_lio(struct planner *p, bool mapped)
+{
+	for (char **t = p->scope->elements; t && *t; t++) {
+		const struct object *target = tree_find(p->target, *t), *actual = target ? tree_find(p->actual, *t) : NULL;
+
+		if (!actual || !lio_is_kind(target->kind) || (target->kind == KIND_MAPPED_LUN) != mapped)
+			continue;
+		if (lio_needs_anew(p, *t, target, actual) && map_put(p->anew, *t, p) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* The removal of a subsystem that is made anew also costs what its changed attributes cost. */
 static int weigh_anew(struct planner *p)
 {
@@ -187,7 +209,7 @@ static int weigh_anew(struct planner *p)
 		struct step *s = p->plan->steps[i];
 		const struct object *target, *actual;
 
-		if (s->phase != PHASE_REMOVE || !map_get(p->anew, s->object))
+		if (s->phase != PHASE_REMOVE || !map_get(p->anew, s->object) || path_kind(s->object) != KIND_SUBSYSTEM)
 			continue;
 		target = tree_find(p->target, s->object);
 		actual = tree_find(p->actual, s->object);
@@ -324,6 +346,10 @@ int nvmet_plan(const struct tree *target, const struct tree *actual, const struc
 
 	if (r >= 0)
 		r = find_anew(&p);
+	if (r >= 0)
+		r = find_anew_of_lio(&p, false);
+	if (r >= 0)
+		r = find_anew_of_lio(&p, true);
 	if (r >= 0)
 		r = plan_pass(&p, true);
 	if (r >= 0)

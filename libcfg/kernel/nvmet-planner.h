@@ -19,8 +19,9 @@ struct planner {
 	struct map *in_scope;		/* elements */
 	struct map *folders;
 	struct map *by_path;		/* changes */
-	struct map *anew;		/* subsystems to be made anew: path -> itself */
+	struct map *anew;		/* objects to be made anew: path -> itself */
 	struct map *relinked;		/* ports whose step of re-addressing also takes care of their links */
+	bool core_loaded;		/* a step that loads the SCSI target is there */
 	struct cfg_error *err;
 };
 
@@ -31,8 +32,10 @@ int nvmet_make_edge(struct planner *p, const char *element, const struct element
 /* An empty step with the keys of whatever makes the object; NULL when out of memory. */
 struct step *nvmet_make_step(struct planner *p, enum phase phase, const char *path, const char *summary);
 int nvmet_load_transport(struct step *s, const struct object *port);
-/* Gives "probed:PATH". */
-int nvmet_probe_step(struct planner *p, const char *path, const struct object *ns);
+/* Opens the device or file of the namespace or backend at path, which it makes if it is to be made; b: the backend. Gives "probed:PATH". */
+int nvmet_probe_step(struct planner *p, const char *path, const char *device, const struct object *b);
+/* What a namespace's step waits for until its device can be opened. */
+int nvmet_await_device(struct planner *p, struct step *s, const char *path, const struct object *target);
 
 /* ---- nvmet-remove.c ---- */
 

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "kernel/element.h"
-#include "kernel/nvmet.h"
+#include "kernel/lio.h"
 #include "model/names.h"
 
 static const char *const roots[] = { "nvmet/hosts", "nvmet/subsystems", "nvmet/ports" };
@@ -18,7 +18,7 @@ static int scan_all(struct oplist *ret)
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(roots); i++)
 		r = oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | OP_RECURSIVE, roots[i], NULL, roots[i] + strlen("nvmet/"), NULL);
-	return r;
+	return r < 0 ? r : lio_scan_all(ret);
 }
 
 static bool below_any(char *const *folders, const char *path)
@@ -37,16 +37,26 @@ static bool below_any(char *const *folders, const char *path)
 	return false;
 }
 
-static int scan_object(struct oplist *ret, const struct scope *s, const struct element *e)
+/* Where a backend and what is below it stand, the first tree says that knows it; NULL: nowhere. */
+static char *find_folder(const struct tree *const *names, const char *path)
 {
-	_cleanup_free_ char *path = path_to_kernel(NULL, e->object), *passthru = NULL;
+	char *folder = NULL;
+
+	for (; *names && !folder; names++)
+		folder = path_to_kernel(*names, path);
+	return folder;
+}
+
+static int scan_object(struct oplist *ret, const struct tree *const *names, const struct scope *s, const struct element *e)
+{
+	_cleanup_free_ char *path = find_folder(names, e->object), *passthru = NULL;
 	bool whole = strv_contains(s->folders, e->object);
 	int r;
 
-	if (e->kind == KIND_BACKEND)
-		return 0;
 	if (!path)
-		return -ENOMEM;
+		return strncmp(e->object, "backends/", 9) == 0 ? 0 : -ENOMEM;
+	if (lio_is_kind(e->kind))
+		return lio_scan_object(ret, e->object, path, e->kind, whole);
 	r = oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | (whole ? OP_RECURSIVE : 0), path, NULL, e->object, NULL);
 	if (r < 0 || whole || e->kind != KIND_SUBSYSTEM)
 		return r;
@@ -54,7 +64,7 @@ static int scan_object(struct oplist *ret, const struct scope *s, const struct e
 	return passthru ? oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT, passthru, NULL, e->object, NULL) : -ENOMEM;
 }
 
-int nvmet_scan(const struct scope *s, struct oplist *ret)
+int nvmet_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret)
 {
 	int r = 0;
 
@@ -74,34 +84,13 @@ int nvmet_scan(const struct scope *s, struct oplist *ret)
 
 			r = path ? oplist_add(ret, OP_READLINK, OP_MAY_BE_ABSENT, path, NULL, *t, NULL) : -ENOMEM;
 		} else {
-			r = scan_object(ret, s, &e);
+			r = scan_object(ret, names, s, &e);
 		}
 	}
 	return r;
 }
 
 /* ---- absorbing ---- */
-
-/* Makes the object and those above it; what is there stays. */
-static int ensure(struct tree *t, const char *path, struct object **ret)
-{
-	struct object *o = tree_find(t, path);
-	int r;
-
-	if (!o) {
-		_cleanup_free_ char *parent = path_parent(path);
-
-		if (!parent)
-			return -ENOMEM;
-		r = *parent ? ensure(t, parent, &o) : 0;
-		if (r >= 0)
-			r = tree_add(t, path, &o);
-		if (r < 0)
-			return r;
-	}
-	*ret = o;
-	return 0;
-}
 
 /* A kernel path without "nvmet/": the object as far as it goes, and what is left ("attr_model", "allowed_hosts/H", "namespaces"). */
 static enum kind split(const char *path, size_t *ret_object, const char **ret_rest)
@@ -175,10 +164,10 @@ static int take_entry(struct tree *t, const char *path, const struct scan_entry 
 	if (kind == KIND_ROOT) {
 		if (e->type != 'f' || !attr_find_file(KIND_NVMET, rest))
 			return 0;
-		r = ensure(t, "nvmet", &o);
+		r = target_ensure(t, "nvmet", &o);
 		return r < 0 ? r : take_value(o, rest, e->value);
 	}
-	r = ensure(t, object, &o);
+	r = target_ensure(t, object, &o);
 	if (r < 0)
 		return r;
 	if (e->type == 'f' || e->type == 's')
@@ -230,7 +219,7 @@ static int absorb_link(struct tree *t, const struct op *op, const char *target, 
 	int r = element_parse(op->object, &e);
 
 	if (r >= 0)
-		r = ensure(t, e.object, &o);
+		r = target_ensure(t, e.object, &o);
 	if (r < 0)
 		return cfg_error_oom(err);
 	list = strv_copy(object_get_list(o, e.edge));
@@ -250,13 +239,24 @@ static void forget_object(struct tree *t, const char *path)
 		object_remove(o);
 }
 
-int nvmet_absorb(struct tree *actual, const struct oplist *scan, char *const *text, struct cfg_error *err)
+static bool is_lio(const struct op *op)
+{
+	return path_is_within(op->path, "target");
+}
+
+int nvmet_absorb(struct tree *actual, const struct tree *const *names, const struct oplist *scan, char *const *text, struct cfg_error *err)
 {
 	for (size_t i = 0; i < scan->n; i++) {
 		const struct op *op = &scan->items[i];
 		int r = 0;
 
-		if (op->verb == OP_READLINK) {
+		if (is_lio(op)) {
+			r = lio_absorb(actual, names, op, text[i]);
+			if (r == -EINVAL)
+				r = cfg_error_set_at(err, EBADMSG, op->object, NULL, "what was read of %s makes no sense", op->path);
+			else if (r < 0)
+				r = cfg_error_oom(err);
+		} else if (op->verb == OP_READLINK) {
 			/* An absent link says nothing about its folder, which may be absent too. */
 			_cleanup_element_ struct element e = { 0 };
 
@@ -270,5 +270,5 @@ int nvmet_absorb(struct tree *actual, const struct oplist *scan, char *const *te
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return lio_absorb_disks(actual) < 0 ? cfg_error_oom(err) : 0;
 }

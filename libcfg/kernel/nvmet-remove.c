@@ -50,7 +50,7 @@ static int remove_namespace(struct planner *p, const char *path, const struct ob
 	if (r >= 0 && marked && nvmet_is_on(actual, "enable")) {
 		_cleanup_free_ char *enable = strf("%s/enable", folder);
 
-		if (device)
+		if (device && *device == '/')
 			r = oplist_add(&s->ops, OP_CHECK_MOVING, 0, device, NULL, path, "device_path");
 		if (r >= 0)
 			r = enable ? step_op(s, OP_WRITE, OP_NEWLINE | OP_MAY_BE_ABSENT, enable, "0", "enable") : -ENOMEM;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "kernel/element.h"
 #include "kernel/nvmet.h"
+#include "model/backend.h"
 
 void scope_done(struct scope *s)
 {
@@ -63,6 +64,9 @@ int element_parse(const char *text, struct element *ret)
 /* Sets of strings while they are gathered. */
 struct gather {
 	struct map *elements, *folders;
+	const struct tree *after;
+	const struct changes *changes;
+	struct map *by_path;		/* changes */
 	int r;
 };
 
@@ -143,6 +147,21 @@ static void put_edges_to(struct gather *g, const struct tree *t, const struct ob
 	}
 }
 
+static void put_bridge(struct gather *g, const char *backend)
+{
+	_cleanup_free_ char *path = strf("backends/%s/bridge", backend);
+
+	put(g, g->elements, path);
+}
+
+static bool has_shared_backend(const struct tree *t, const struct object *user)
+{
+	const char *name = object_get(user, "backend");
+	const struct object *b = name ? object_child(tree_root(t), KIND_BACKEND, name) : NULL;
+
+	return b && backend_is_shared(t, b);
+}
+
 /* An object with all that is below it and all links from and to it. */
 static void put_whole(struct gather *g, const struct tree *t, const struct object *o)
 {
@@ -158,6 +177,11 @@ static void put_whole(struct gather *g, const struct tree *t, const struct objec
 		if (o->parent->kind == KIND_ROOT && !kind_info(o->kind)->singleton)
 			put_edges_to(g, t, o);
 	}
+	if (o->kind == KIND_BACKEND && backend_is_shared(t, o))
+		put_bridge(g, o->name);
+	/* Which disk a namespace has, its bridge tells. */
+	if (o->kind == KIND_NAMESPACE && has_shared_backend(t, o))
+		put_bridge(g, object_get(o, "backend"));
 	for (size_t i = 0; i < o->n_children; i++)
 		put_whole(g, t, o->children[i]);
 }
@@ -190,10 +214,88 @@ static bool attrs_changed(const struct change *c)
 	return false;
 }
 
-static void put_change(struct gather *g, const struct tree *after, const struct change *c)
+static void put_backend_users(struct gather *g, const char *backend)
+{
+	struct users u = tree_users(g->after, KIND_BACKEND, backend);
+
+	for (size_t i = 0; i < u.n; i++) {
+		_cleanup_free_ char *path = object_path(u.items[i]);
+
+		put(g, g->elements, path);
+	}
+}
+
+/* Whether SCSI had the backend before the changes because of a LUN. */
+static bool had_lun(const struct gather *g, const char *backend)
+{
+	struct users u = tree_users(g->after, KIND_BACKEND, backend);
+
+	for (size_t i = 0; i < u.n; i++) {
+		_cleanup_free_ char *path = object_path(u.items[i]);
+		const struct change *c = path ? map_get(g->by_path, path) : NULL;
+
+		if (u.items[i]->kind == KIND_LUN && (!c || (c->before && streq_ptr(object_get(c->before, "backend"), backend))))
+			return true;
+	}
+	for (size_t i = 0; i < g->changes->n; i++) {
+		const struct change *c = g->changes->items[i];
+
+		if (c->before && c->before->kind == KIND_LUN && streq_ptr(object_get(c->before, "backend"), backend))
+			return true;
+	}
+	return false;
+}
+
+static bool was_shared(const struct gather *g, const char *backend)
+{
+	_cleanup_free_ char *path = strf("backends/%s", backend);
+	const struct change *c = path ? map_get(g->by_path, path) : NULL;
+	const struct object *o = c ? c->before : path ? tree_find(g->after, path) : NULL;
+
+	if (!o)
+		return false;
+	return backend_asks_for_sharing(o) || (!streq_ptr(object_get(o, "data_path"), "direct") && had_lun(g, backend));
+}
+
+/* What a backend that SCSI begins or ceases to serve, or that it serves under a new user, drags along. */
+static void put_backend_of(struct gather *g, const struct object *user)
+{
+	const char *backend = user ? object_get(user, "backend") : NULL;
+	const struct object *b = backend ? object_child(tree_root(g->after), KIND_BACKEND, backend) : NULL;
+	_cleanup_free_ char *path = backend ? strf("backends/%s", backend) : NULL;
+	bool is = b && backend_is_shared(g->after, b), was;
+
+	if (!backend)
+		return;
+	was = was_shared(g, backend);
+	if (is != was) {
+		put(g, g->elements, path);
+		put_backend_users(g, backend);
+	}
+	if (is != was || (is && user->kind == KIND_NAMESPACE))
+		put_bridge(g, backend);
+}
+
+/* A LUN that links to something else kills what is mapped to it (kernel-abi, trap 23): that is made anew with it. */
+static void put_mapped_luns(struct gather *g, const struct object *lun)
+{
+	for (size_t i = 0; i < object_count(lun->parent, KIND_ACL); i++) {
+		const struct object *acl = object_nth(lun->parent, KIND_ACL, i);
+
+		for (size_t k = 0; k < object_count(acl, KIND_MAPPED_LUN); k++) {
+			const struct object *mapped = object_nth(acl, KIND_MAPPED_LUN, k);
+			_cleanup_free_ char *path = streq_ptr(object_get(mapped, "lun"), lun->name) ? object_path(mapped) : NULL;
+
+			if (path)
+				put(g, g->elements, path);
+		}
+	}
+}
+
+static void put_change(struct gather *g, const struct change *c)
 {
 	const struct object *some = c->after ? c->after : c->before;
-	const struct object *o = tree_find(after, c->path);
+	const struct object *o = tree_find(g->after, c->path);
 
 	if (attrs_changed(c))
 		put(g, g->elements, c->path);
@@ -202,16 +304,19 @@ static void put_change(struct gather *g, const struct tree *after, const struct 
 			put_changed_edges(g, c->path, row, c->before ? object_get_list(c->before, row) : NULL,
 					  c->after ? object_get_list(c->after, row) : NULL);
 	if (o && needs_whole(c))
-		put_whole(g, after, o);
-	if (o && c->before && o->kind == KIND_BACKEND && attrs_changed(c)) {
-		struct users u = tree_users(after, KIND_BACKEND, o->name);
-
-		for (size_t i = 0; i < u.n; i++) {
-			_cleanup_free_ char *path = object_path(u.items[i]);
-
-			put(g, g->elements, path);
-		}
+		put_whole(g, g->after, o);
+	if (some->kind == KIND_BACKEND && attrs_changed(c)) {
+		if (o && c->before)
+			put_backend_users(g, o->name);
+		if (was_shared(g, some->name) || (o && backend_is_shared(g->after, o)))
+			put_bridge(g, some->name);
 	}
+	if (some->kind == KIND_NAMESPACE || some->kind == KIND_LUN) {
+		put_backend_of(g, c->before);
+		put_backend_of(g, c->after);
+	}
+	if (o && c->before && o->kind == KIND_LUN && !streq_ptr(object_get(c->before, "backend"), object_get(c->after, "backend")))
+		put_mapped_luns(g, o);
 }
 
 int nvmet_scope(const struct tree *after, const struct changes *c, struct scope *ret)
@@ -220,8 +325,16 @@ int nvmet_scope(const struct tree *after, const struct changes *c, struct scope 
 
 	if (gather_init(&g) < 0)
 		g.r = -ENOMEM;
+	g.after = after;
+	g.changes = c;
+	g.by_path = map_new();
+	if (!g.by_path)
+		g.r = -ENOMEM;
 	for (size_t i = 0; g.r >= 0 && i < c->n; i++)
-		put_change(&g, after, c->items[i]);
+		g.r = map_put(g.by_path, c->items[i]->path, c->items[i]);
+	for (size_t i = 0; g.r >= 0 && i < c->n; i++)
+		put_change(&g, c->items[i]);
+	map_free(g.by_path);
 	return gather_end(&g, ret);
 }
 

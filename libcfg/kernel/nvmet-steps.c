@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "kernel/nvmet-planner.h"
 #include "model/address.h"
+#include "model/backend.h"
 
 const struct change *nvmet_change_of(const struct planner *p, const char *path)
 {
@@ -93,6 +94,8 @@ int nvmet_write_row(struct step *s, const char *folder, const struct attr_row *r
 		return -ENOMEM;
 	if (attr_is_secret(row))
 		return step_op(s, OP_WRITE_SECRET, 0, path, value ? value : "", row->name);
+	if (value && strncmp(value, DISK_OF, strlen(DISK_OF)) == 0)
+		return step_op(s, OP_WRITE_DISK, flags, path, value + strlen(DISK_OF), row->name);
 	if (attr_to_kernel(row, value ? value : "", &text) < 0)
 		return -ENOMEM;
 	return step_op(s, OP_WRITE, flags | (row->flags & ATTR_NO_NEWLINE ? 0 : OP_NEWLINE), path, text, row->name);

@@ -3,13 +3,15 @@
 #define CFG_NVMET_H
 
 /*
- * The nvmet tree: what a transaction touches there, how it is read, how what is wanted looks in the kernel's terms, and which
- * operations lead from one to the other. Pure: nothing here makes a kernel call; reads are described as operations, and
+ * The kernel's trees, nvmet and target: what a transaction touches there, how it is read, how what is wanted looks in the kernel's terms, and
+ * which operations lead from one to the other. Pure: nothing here makes a kernel call; reads are described as operations, and
  * their results absorbed.
  *
  * An element is what is claimed, read, compared and changed by itself. Written as a path:
- *	"nvmet", "hosts/H", "subsystems/S", "subsystems/S/namespaces/N", "ports/P", "ports/P/referrals/R",
- *	"ports/P/ana_groups/G", "backends/B"			the attributes of one object, and whether it exists
+ *	"nvmet", "hosts/H", "subsystems/S", "subsystems/S/namespaces/N", "ports/P", …, "targets/F/W/tpgs/T/luns/N"
+ *								the attributes of one object, and whether it exists
+ *	"backends/B"						the same of the storage object that a shared backend is
+ *	"backends/B/bridge"					the SCSI disk by which namespaces reach it
  *	"subsystems/S/allowed_hosts/H", "ports/P/subsystems/S"	an edge: one link
  */
 
@@ -36,11 +38,12 @@ int nvmet_scope_object(const struct tree *t, const char *path, struct scope *ret
  * re-addressing takes the existence. Also the resource keys of object_keys(), before and after. */
 int nvmet_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret);
 
-/* What must be read to know the kernel's side of the scope. */
-int nvmet_scan(const struct scope *s, struct oplist *ret);
+/* What must be read to know the kernel's side of the scope. names: trees that tell where in the SCSI target a backend stands, ended by NULL;
+ * the first that knows it counts. */
+int nvmet_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret);
 /* The results, in the order of the operations; text[i] NULL when the folder is absent. Fills actual (may hold things already, which are
  * replaced where read). What is in the kernel and not in the model's terms (an alias like "01") is an error that names it. */
-int nvmet_absorb(struct tree *actual, const struct oplist *scan, char *const *text, struct cfg_error *err);
+int nvmet_absorb(struct tree *actual, const struct tree *const *names, const struct oplist *scan, char *const *text, struct cfg_error *err);
 
 /* The kernel's terms: objects of the scope as the kernel should have them: derived values filled in from backends, constants spelled out,
  * secrets as references. Objects that are not wanted are absent. */

@@ -53,15 +53,19 @@ static bool has_user(const struct tree *t, const struct object *backend, enum ki
 	return false;
 }
 
-bool backend_is_shared(const struct tree *t, const struct object *backend)
+bool backend_asks_for_sharing(const struct object *backend)
 {
 	const char *type = object_get(backend, "type"), *way = object_get(backend, "data_path");
 
 	if (streq_ptr(way, "shared") || (type && !streq(type, "block") && !streq(type, "file")))
 		return true;
-	if (streq_ptr(way, "direct"))
-		return false;
-	return object_count(backend, KIND_ALUA_GROUP) || has_user(t, backend, KIND_LUN) || backend_forced_by(backend);
+	return !streq_ptr(way, "direct") && (object_count(backend, KIND_ALUA_GROUP) || backend_forced_by(backend));
+}
+
+bool backend_is_shared(const struct tree *t, const struct object *backend)
+{
+	return backend_asks_for_sharing(backend) ||
+	       (!streq_ptr(object_get(backend, "data_path"), "direct") && has_user(t, backend, KIND_LUN));
 }
 
 bool backend_has_bridge(const struct tree *t, const struct object *backend)
@@ -71,23 +75,29 @@ bool backend_has_bridge(const struct tree *t, const struct object *backend)
 
 /* ---- names in the kernel ---- */
 
-#define BRIDGE_DIGITS 15
+#define NAA_LOCAL "naa.3"
 
-char *bridge_name_of_serial(const char *serial)
+const char *bridge_name_of_serial(const char *serial, char ret[BRIDGE_NAME_MAX])
 {
-	char digits[BRIDGE_DIGITS + 1];
-	size_t n = 0;
+	size_t n = strlen(NAA_LOCAL);
 
-	for (const char *c = serial; *c && n < BRIDGE_DIGITS; c++)
-		if (strchr("0123456789abcdef", *c))
-			digits[n++] = *c;
-	digits[n] = 0;
-	return n == BRIDGE_DIGITS ? strf("naa.3%s", digits) : NULL;
+	memcpy(ret, NAA_LOCAL, n);
+	for (const char *c = serial; *c && n < BRIDGE_NAME_MAX - 1; c++)
+		if (strchr("0123456789abcdefABCDEF", *c))
+			ret[n++] = *c >= 'A' && *c <= 'F' ? (char)(*c | 0x20) : *c;
+	ret[n] = 0;
+	return n == BRIDGE_NAME_MAX - 1 ? ret : NULL;
 }
 
 char *backend_bridge_name(const struct object *backend)
 {
 	const char *serial = object_get(backend, "vpd_unit_serial");
+	char name[BRIDGE_NAME_MAX];
 
-	return serial ? bridge_name_of_serial(serial) : NULL;
+	return serial && bridge_name_of_serial(serial, name) ? strdup(name) : NULL;
+}
+
+char *bridge_disk_of(const char *bridge_name)
+{
+	return strf(DISK_OF "target/loopback/%s/tpgt_1", bridge_name);
 }

@@ -12,6 +12,8 @@
 /* Whether it is, or has to be, a storage object: by its type, by what is set on it that only the SCSI target has, because a LUN names it, or
  * because data_path says so. */
 bool backend_is_shared(const struct tree *t, const struct object *backend);
+/* The same as far as the backend by itself tells; it may be detached. */
+bool backend_asks_for_sharing(const struct object *backend);
 /* A value set on it that only the SCSI target has; NULL when there is none. */
 const struct attr_row *backend_forced_by(const struct object *backend);
 /* Whether a bridge is needed: shared, and a namespace names it. */
@@ -25,9 +27,13 @@ const char *backend_type_of_plugin(const char *plugin, size_t len);
 /* Name of its bridge, "naa.3" and 15 digits of the unit serial: locally assigned (SPC-6, NAA identifiers). NULL when it has no serial that is
  * long enough, or out of memory. Caller frees. */
 char *backend_bridge_name(const struct object *backend);
-char *bridge_name_of_serial(const char *serial);
+#define BRIDGE_NAME_MAX 21
+/* The same into a buffer; NULL when the serial is too short. */
+const char *bridge_name_of_serial(const char *serial, char ret[BRIDGE_NAME_MAX]);
 
-/* What a namespace's device_path is in the kernel's terms when it goes by a bridge: "disk of backends/NAME". */
+/* What a namespace's device_path is in the kernel's terms when it goes by a bridge, "disk of FOLDER": whose name the worker finds that writes it.
+ * FOLDER is the kfs path of the bridge's portal group. NULL out of memory; caller frees. */
 #define DISK_OF "disk of "
+char *bridge_disk_of(const char *bridge_name);
 
 #endif

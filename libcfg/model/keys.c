@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "model/address.h"
+#include "model/backend.h"
 
 /* Values that must be one object's alone. */
 static const struct keyed {
@@ -20,6 +21,7 @@ static const struct keyed {
 	{ KIND_BACKEND, "vpd_unit_serial", "serial" },
 	{ KIND_BACKEND, "storage_object", "storage" },
 	{ KIND_LU_GROUP, "lu_gp_id", "lu_gp_id" },
+	{ KIND_BRIDGE, "disk", "disk" },
 	{ KIND_TPG, "rtpi", "rtpi" },
 	{ KIND_SUBSYSTEM, "passthru_path", "device" },
 };
@@ -53,6 +55,19 @@ const char *key_of_naa(struct key *k, const char *serial)
 	digits[n] = 0;
 	snprintf(k->text, sizeof(k->text), "@naa:%s", digits);
 	return k->text;
+}
+
+const char *key_of_bridge(struct key *k, const char *name)
+{
+	snprintf(k->text, sizeof(k->text), "@bridge:%s", name);
+	return k->text;
+}
+
+static bool key_of_serial(struct key *k, const char *serial)
+{
+	char name[BRIDGE_NAME_MAX];
+
+	return bridge_name_of_serial(serial, name) && key_of_bridge(k, name);
 }
 
 static bool is_address(const struct object *o, const struct attr_row *row)
@@ -104,7 +119,7 @@ size_t keys_of_row(const struct object *o, const struct attr_row *row, struct ke
 			if (!streq(d->what, "serial"))
 				return 1;
 			key_of_naa(&k[1], value);
-			return 2;
+			return key_of_serial(&k[2], value) ? 3 : 2;
 		}
 	return 0;
 }

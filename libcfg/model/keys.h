@@ -16,6 +16,8 @@ struct key {
 
 const char *key_of_reference(struct key *k, enum kind kind, const char *name);
 const char *key_of_service(struct key *k, const char *trtype, const char *trsvcid);
+/* A backend by the name of the bridge that it has or would have. */
+const char *key_of_bridge(struct key *k, const char *name);
 const char *key_of_rtpi(struct key *k, unsigned rtpi);
 /* A backend by the part of its unit serial that the NAA identifier is made of: digits in hexadecimal, whatever stands between them. */
 #define NAA_DIGITS 25

@@ -100,7 +100,8 @@ const struct attr_row rows_tpg[] = {
 	{ "max_logins_per_lun", ATTR_INT, .min = 1, .max = 127, .file = "attrib/max_logins_per_lun", .only = ONLY_SBP, .source = ATTR_CONSTANT,
 	  .dflt = "1", .doc = "Logins to a LUN at a time." },
 	CHAP("", "auth/", ""),
-	PARAM("AuthMethod", "CHAP", "Authentication methods; follows authentication."),
+	{ "AuthMethod", ATTR_STRING, .min = 1, .max = 255, .file = "param/AuthMethod", ISCSI, .source = ATTR_CAPTURED,
+	  .doc = "Authentication methods; follows authentication." },
 	PARAM("HeaderDigest", "CRC32C,None", "Header digests."),
 	PARAM("DataDigest", "CRC32C,None", "Data digests."),
 	PARAM("TargetAlias", "LIO Target", "A name for people."),
@@ -145,6 +146,7 @@ const struct attr_row rows_lun[] = {
 	  .doc = "What brought the secondary access state about: 0 nothing, 1 the initiator, 2 the target." },
 	{ "alua_tg_pt_write_md", ATTR_BOOL, .file = "alua_tg_pt_write_md", .source = ATTR_CONSTANT, .dflt = "0",
 	  .doc = "Keep the secondary access state in a file below dbroot." },
+	{ "link", ATTR_STRING, .min = 1, .max = 255, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "The link's name in the kernel." },
 	END
 };
 
@@ -193,5 +195,6 @@ const struct attr_row rows_mapped_lun[] = {
 	  .doc = "The LUN of the portal group." },
 	{ "write_protect", ATTR_BOOL, .file = "write_protect", .source = ATTR_CONSTANT, .dflt = "0",
 	  .doc = "The initiator may only read." },
+	{ "link", ATTR_STRING, .min = 1, .max = 255, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "The link's name in the kernel." },
 	END
 };

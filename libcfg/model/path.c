@@ -71,6 +71,7 @@ char *path_parent(const char *path)
 static int add_kernel_part(struct strbuf *b, const struct tree *t, const struct object **o, enum kind kind, const char *name)
 {
 	const struct kind_info *info = kind_info(kind);
+	const struct object *parent = *o;
 	_cleanup_free_ char *bridge = NULL;
 	const char *storage;
 
@@ -84,7 +85,7 @@ static int add_kernel_part(struct strbuf *b, const struct tree *t, const struct 
 		return 0;
 	case KIND_BRIDGE:
 		/* It stands beside its backend in the kernel, not below it. */
-		bridge = *o ? backend_bridge_name((*o)->parent) : NULL;
+		bridge = parent ? backend_bridge_name(parent) : NULL;
 		if (!bridge)
 			return -ENOENT;
 		b->len = 0;

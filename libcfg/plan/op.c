@@ -19,7 +19,8 @@ static const char *const verbs[] = {
 	[OP_KEEP_SECRET] = "keep secret", [OP_FIND_DISK] = "find disk", [OP_WAIT_DISK] = "wait for disk",
 	[OP_RESCAN_DISK] = "rescan disk", [OP_WRITE_DISK] = "write disk", [OP_WRITE_HCTL] = "write SCSI address",
 	[OP_MAKE_DBROOT] = "make folders of dbroot", [OP_RESTORE_REGISTRATIONS] = "restore registrations",
-	[OP_CHECK_REGISTRATIONS] = "check registrations",
+	[OP_WRITE_FILE_SIZE] = "write file's size", [OP_EXPECT] = "expect",
+	[OP_WRITE_BLOCK_SIZE] = "write file's block size", [OP_CHECK_REGISTRATIONS] = "check registrations",
 };
 _Static_assert(ARRAY_SIZE(verbs) == OP_VERB_MAX, "each verb has words");
 
@@ -97,6 +98,12 @@ char *op_text(const struct op *op)
 		return strf("write %s = disk of %s", path, value);
 	case OP_WRITE_HCTL:
 		return strf("write %s/udev_path = %s, and its SCSI address", path, value);
+	case OP_WRITE_FILE_SIZE:
+		return strf("write %s/control = fd_dev_size=(size of %s)", path, value);
+	case OP_WRITE_BLOCK_SIZE:
+		return strf("write %s/attrib/block_size = (block size of %s)", path, value);
+	case OP_EXPECT:
+		return strf("expect \"%s\" in %s", value, path);
 	case OP_MAKE_DBROOT:
 		return strdup(verbs[op->verb]);
 	case OP_RESTORE_REGISTRATIONS:

@@ -51,6 +51,9 @@ enum op_verb {
 	OP_RESCAN_DISK,		/* the disk looks at its size again */
 	OP_WRITE_DISK,		/* path: a namespace's device_path, value: kfs path of a tpgt folder; writes the path of the disk of its LUN 0 */
 	/* target/core */
+	OP_WRITE_FILE_SIZE,	/* path: target/core/fileio_N/NAME, value: path of a file; writes how large that is */
+	OP_WRITE_BLOCK_SIZE,	/* the same; writes the block size that nvmet would give the file */
+	OP_EXPECT,		/* path: an attribute, value: a text that must stand in it; EBADMSG */
 	OP_WRITE_HCTL,		/* path: target/core/pscsi_N/NAME, value: path of a device; writes it, and its SCSI address from sysfs */
 	OP_MAKE_DBROOT,		/* the folder that target/dbroot names, and "pr" and "alua" in it */
 	OP_RESTORE_REGISTRATIONS, /* path: target/core/HBA/NAME, value: its unit serial; what <dbroot>/pr/aptpl_SERIAL holds. Result: how many */
@@ -67,6 +70,7 @@ enum op_flags {
 	OP_DIRECT = 1 << 5,		/* OP_PROBE: with O_DIRECT */
 	OP_WANT_BLOCK = 1 << 6,		/* OP_PROBE: must be a block device */
 	OP_WANT_FILE = 1 << 7,		/* OP_PROBE: must be a regular file */
+	OP_MAY_BE_FULL = 1 << 9,	/* OP_RMDIR: ENOTEMPTY is success */
 	OP_CHECK_BACK = 1 << 8,		/* OP_WRITE: read back and compare (enable under passthru "succeeds" without effect) */
 };
 

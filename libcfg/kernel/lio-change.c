@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps that change objects of the SCSI target. What links elsewhere is made anew. */
+#include <errno.h>
+
+#include "base/text.h"
+#include "kernel/lio.h"
+#include "model/backend.h"
+
+bool lio_needs_anew(struct planner *p, const char *path, const struct object *target, const struct object *actual)
+{
+	_cleanup_free_ char *tpg = NULL, *lun = NULL;
+
+	switch (target->kind) {
+	case KIND_LUN:
+		return !streq_ptr(object_get(target, "backend"), object_get(actual, "backend"));
+	case KIND_MAPPED_LUN:
+		/* A link to a LUN that was linked to something else meanwhile is dead. */
+		tpg = lio_tpg_of(path);
+		lun = tpg ? strf("%s/luns/%s", tpg, object_get(target, "lun")) : NULL;
+		return !streq_ptr(object_get(target, "lun"), object_get(actual, "lun")) || (lun && map_get(p->anew, lun));
+	case KIND_BACKEND:
+		/* Somebody ended half way. */
+		return !nvmet_is_on(actual, "enable");
+	case KIND_BRIDGE:
+		return !streq_ptr(object_get(target, "storage"), object_get(actual, "storage"));
+	default:
+		return false;
+	}
+}
+
+/* A storage object is of what it was made of. */
+static int refuse_changed(struct planner *p, const char *path)
+{
+	static const char *const fixed[] = { "device", "path", "buffered_io" };
+	const struct change *c = nvmet_change_of(p, path);
+
+	if (c && c->before && c->after && streq_ptr(object_get(c->after, "type"), "ramdisk") &&
+	    !streq_ptr(object_get(c->before, "size"), object_get(c->after, "size")))
+		return cfg_error_set_at(p->err, EOPNOTSUPP, path, "size", "cannot be changed: the kernel does not let a ramdisk grow");
+
+	for (size_t i = 0; c && c->before && c->after && i < ARRAY_SIZE(fixed); i++)
+		if (!streq_ptr(object_get(c->before, fixed[i]), object_get(c->after, fixed[i])))
+			return cfg_error_set_at(p->err, EBUSY, path, fixed[i],
+						"cannot be changed while the SCSI target has the backend; delete what exports it first");
+	return 0;
+}
+
+static int affect(struct planner *p, struct step *s, const char *path, const struct object *target)
+{
+	_cleanup_free_ char *tpg = lio_tpg_of(path);
+	int r = tpg ? lio_affect_tpg(p, s, tpg) : 0;
+
+	if (target->kind == KIND_ALUA_GROUP || target->kind == KIND_BACKEND) {
+		const char *name = target->kind == KIND_BACKEND ? target->name : target->parent->name;
+		struct users u = tree_users(p->wanted, KIND_BACKEND, name);
+
+		for (size_t i = 0; r >= 0 && i < u.n; i++) {
+			_cleanup_free_ char *user = object_path(u.items[i]), *group = user ? lio_tpg_of(user) : NULL;
+
+			if (u.items[i]->kind == KIND_NAMESPACE)
+				r = nvmet_affect_subsystem(p, s, nvmet_nqn_of(u.items[i]));
+			else
+				r = group ? lio_affect_tpg(p, s, group) : -ENOMEM;
+		}
+	}
+	return r;
+}
+
+/* A portal group is opened by a step of its own, after what this one changes. */
+static bool opens(const struct object *target, const struct object *actual, const struct attr_row *row)
+{
+	return target->kind == KIND_TPG && streq(row->name, "enable") && nvmet_is_on(target, "enable") && !nvmet_is_on(actual, "enable");
+}
+
+int lio_grow(struct planner *p, struct step *s, const char *path, const struct object *backend)
+{
+	bool file = streq_ptr(object_get(backend, "type"), "file");
+	_cleanup_free_ char *folder = lio_folder(p, path), *bridge = strf("%s/bridge", path);
+	_cleanup_free_ char *attr = folder ? strf("%s/%s", folder, file ? "control" : "attrib/dev_size") : NULL;
+	_cleanup_free_ char *value = strf("%s%s", file ? "fd_dev_size=" : "", object_get(backend, "size")), *disk = NULL, *tpgt = NULL;
+	int r = attr && bridge && value ? step_op(s, OP_WRITE, OP_NEWLINE, attr, value, "size") : -ENOMEM;
+
+	if (r < 0 || !tree_find(p->actual, bridge))
+		return r;
+	disk = lio_folder(p, bridge);
+	tpgt = disk ? strf("%s/tpgt_1", disk) : NULL;
+	return tpgt ? step_op(s, OP_RESCAN_DISK, 0, tpgt, "0", "size") : -ENOMEM;
+}
+
+int lio_change_object(struct planner *p, const char *path, const struct object *target, const struct object *actual)
+{
+	_cleanup_free_ char *folder = lio_folder(p, path);
+	const struct attr_row *enable = attr_find(target->kind, "enable");
+	bool closed = false, open = false;
+	struct step *s = NULL;
+	int r = folder ? 0 : -ENOMEM;
+
+	if (r >= 0 && target->kind == KIND_BACKEND)
+		r = refuse_changed(p, path);
+	attr_foreach(row, target->kind) {
+		if (r < 0)
+			break;
+		if (!object_has_row(target, row) || !nvmet_differs(p, path, target, actual, row))
+			continue;
+		if (opens(target, actual, row)) {
+			open = true;
+			continue;
+		}
+		if (!s) {
+			s = plan_step(p->plan, PHASE_SWITCH, path, "change");
+			r = s ? step_gives(s, "=%s", path) : -ENOMEM;
+		}
+		if (r >= 0 && row->moment == ATTR_STOPPED && nvmet_is_on(actual, "enable") && !closed) {
+			closed = true;
+			nvmet_worsen(s, EFFECT_DISCONNECT);
+			r = nvmet_write_row(s, folder, enable, "0", 0);
+		}
+		if (r < 0)
+			break;
+		nvmet_worsen(s, row->effect);
+		r = nvmet_write_row(s, folder, row, object_get_row(target, row), 0);
+	}
+	if (r >= 0 && s && s->effect != EFFECT_NONE)
+		r = affect(p, s, path, target);
+	if (r >= 0 && (open || (closed && nvmet_is_on(target, "enable"))))
+		r = lio_enable_tpg(p, path, target);
+	return r;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Steps that remove objects of the SCSI target. Keys beside those of nvmet-plan.c:
+ *	-luns:BACKEND		a LUN of the backend removed
+ *	-maps:LUN		a mapped LUN of the LUN removed
+ *	-enabled:TPG		the portal group lets nobody in any more
+ */
+#include <errno.h>
+
+#include "base/text.h"
+#include "kernel/lio.h"
+#include "model/backend.h"
+
+static bool goes(const struct planner *p, const char *path)
+{
+	return map_get(p->in_scope, path) && !tree_find(p->target, path);
+}
+
+/* What initiators would notice; when the portal group goes as a whole, that is its own step's. */
+static int weigh(struct planner *p, struct step *s, const char *path, enum effect effect)
+{
+	_cleanup_free_ char *tpg = lio_tpg_of(path);
+	int r;
+
+	if (!tpg)
+		return 0;
+	r = step_after(s, "-enabled:%s", tpg);
+	if (r < 0 || goes(p, tpg))
+		return r;
+	nvmet_worsen(s, effect);
+	return lio_affect_tpg(p, s, tpg);
+}
+
+static int unlink_all(struct step *s, const char *folder, const struct object *actual, const char *attr)
+{
+	const char *name = object_get(actual, "link");
+	_cleanup_free_ char *link = name ? strf("%s/%s", folder, name) : NULL;
+
+	if (!name)
+		return 0;
+	return link ? step_op(s, OP_UNLINK, OP_MAY_BE_ABSENT, link, NULL, attr) : -ENOMEM;
+}
+
+static int remove_lun(struct planner *p, const char *path, const struct object *actual)
+{
+	_cleanup_free_ char *folder = lio_folder(p, path);
+	struct step *s = folder ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
+	int r = s ? weigh(p, s, path, EFFECT_VANISH) : -ENOMEM;
+
+	if (r >= 0)
+		r = step_after(s, "-maps:%s", path);
+	if (r >= 0 && object_get(actual, "backend"))
+		r = step_gives(s, "-luns:%s", object_get(actual, "backend"));
+	if (r >= 0)
+		r = unlink_all(s, folder, actual, "backend");
+	return r < 0 ? r : step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
+}
+
+static int remove_mapped_lun(struct planner *p, const char *path, const struct object *actual)
+{
+	_cleanup_free_ char *folder = lio_folder(p, path), *tpg = lio_tpg_of(path);
+	struct step *s = folder && tpg ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
+	int r = s ? weigh(p, s, path, EFFECT_VANISH) : -ENOMEM;
+
+	if (r >= 0 && object_get(actual, "lun"))
+		r = step_gives(s, "-maps:%s/luns/%s", tpg, object_get(actual, "lun"));
+	if (r >= 0)
+		r = unlink_all(s, folder, actual, "lun");
+	return r < 0 ? r : step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
+}
+
+/* Initiators leave first, so that nobody sees it in parts. */
+static int close_tpg(struct planner *p, const char *path, const char *folder, const struct object *actual)
+{
+	const struct attr_row *row = attr_find(KIND_TPG, "enable");
+	struct step *s;
+	int r;
+
+	if (!object_has_row(actual, row) || !nvmet_is_on(actual, "enable"))
+		return 0;
+	s = plan_step(p->plan, PHASE_REMOVE, path, "disable");
+	r = s ? step_gives(s, "-enabled:%s", path) : -ENOMEM;
+	if (r >= 0)
+		r = lio_affect_tpg(p, s, path);
+	if (r < 0)
+		return r;
+	s->effect = EFFECT_DISCONNECT;
+	return nvmet_write_row(s, folder, row, "0", OP_MAY_BE_ABSENT);
+}
+
+static int remove_tpg(struct planner *p, const char *path, const struct object *actual)
+{
+	_cleanup_free_ char *folder = lio_folder(p, path);
+	struct step *s;
+	int r = folder ? close_tpg(p, path, folder, actual) : -ENOMEM;
+
+	s = r >= 0 ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
+	r = s ? step_after(s, "-enabled:%s", path) : -ENOMEM;
+	if (r >= 0)
+		r = nvmet_give_resources(s, actual);
+	/* Other fabrics let initiators in as long as it is there. */
+	if (r >= 0 && !object_has_row(actual, attr_find(KIND_TPG, "enable"))) {
+		s->effect = EFFECT_DISCONNECT;
+		r = lio_affect_tpg(p, s, path);
+	}
+	return r < 0 ? r : step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
+}
+
+/* The last bridge, and the last storage object of a plugin's folder, take the folder with them. */
+static int remove_around(struct step *s, const char *folder)
+{
+	_cleanup_free_ char *around = strdup(folder);
+
+	if (!around)
+		return -ENOMEM;
+	*strrchr(around, '/') = 0;
+	return step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT | OP_MAY_BE_FULL, around, NULL, NULL);
+}
+
+static int remove_bridge(struct planner *p, const char *path)
+{
+	_cleanup_free_ char *folder = lio_folder(p, path), *tpgt = folder ? strf("%s/tpgt_1", folder) : NULL;
+	_cleanup_free_ char *lun = tpgt ? strf("%s/lun/lun_0", tpgt) : NULL, *link = lun ? strf("%s/disk", lun) : NULL;
+	struct step *s = link ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
+	int r = s ? step_after(s, "-device:" DISK_OF "%s", tpgt) : -ENOMEM;
+
+	if (r >= 0)
+		r = step_op(s, OP_UNLINK, OP_MAY_BE_ABSENT, link, NULL, NULL);
+	if (r >= 0)
+		r = step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, lun, NULL, NULL);
+	if (r >= 0)
+		r = step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, tpgt, NULL, NULL);
+	if (r >= 0)
+		r = step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
+	return r < 0 ? r : remove_around(s, folder);
+}
+
+static int remove_storage(struct planner *p, const char *path, const struct object *actual)
+{
+	_cleanup_free_ char *folder = lio_folder(p, path);
+	struct step *s = folder ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
+	int r = s ? step_after(s, "-luns:%s", actual->name) : -ENOMEM;
+
+	if (r >= 0)
+		r = nvmet_give_resources(s, actual);
+	if (r >= 0 && streq_ptr(object_get(actual, "type"), "ramdisk") && !nvmet_is_on(actual, "nullio")) {
+		s->effect = EFFECT_DATA;
+		s->always = true;
+	}
+	if (r >= 0)
+		r = step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
+	return r < 0 ? r : remove_around(s, folder);
+}
+
+static int remove_plain(struct planner *p, const char *path, const struct object *actual)
+{
+	_cleanup_free_ char *folder = lio_folder(p, path);
+	struct step *s = folder ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
+	int r = s ? nvmet_give_resources(s, actual) : -ENOMEM;
+	/* Targets of others, and bridges, may be in it. */
+	unsigned flags = OP_MAY_BE_ABSENT | (actual->kind == KIND_FABRIC ? OP_MAY_BE_FULL : 0);
+
+	if (r >= 0)
+		r = weigh(p, s, path, EFFECT_DISCONNECT);
+	return r < 0 ? r : step_op(s, OP_RMDIR, flags, folder, NULL, NULL);
+}
+
+int lio_remove_object(struct planner *p, const char *path, const struct object *actual)
+{
+	switch (actual->kind) {
+	case KIND_BACKEND:
+		return remove_storage(p, path, actual);
+	case KIND_BRIDGE:
+		return remove_bridge(p, path);
+	case KIND_TPG:
+		return remove_tpg(p, path, actual);
+	case KIND_LUN:
+		return remove_lun(p, path, actual);
+	case KIND_MAPPED_LUN:
+		return remove_mapped_lun(p, path, actual);
+	default:
+		return remove_plain(p, path, actual);
+	}
+}

@@ -4,11 +4,12 @@
  * writes down what each came to: its errno, or what was read. Without EXPECTED that is printed, which is how the files of expected
  * results were made, from real kernels. With EXPECTED it is compared, and the comparison printed as TAP, a test for each rule.
  *
+ *	--root nvmet|target	what paths of the script are below; those that begin with the other one's name are not. nvmet if not given
  *	--set NAME=PATH		$NAME in the script stands for PATH, in what is read as well
  *	--host COMMAND		run for lines "host WORD…", with the words; prints what the call came to
  *
- * A script is a list of rules. A rule is a line "# SENTENCE" and the calls that show it, one a line; it begins and ends with an
- * empty target. Paths are below nvmet. Values and names may hold \n, \t, \0, \\, \xNN and {TEXT*N}, which is TEXT N times.
+ * A script is a list of rules. A rule is a line "# SENTENCE" and the calls that show it, one a line; it begins and ends with
+ * empty targets. Values and names may hold \n, \t, \0, \\, \xNN and {TEXT*N}, which is TEXT N times.
  *
  *	mkdir P, rmdir P, list P, unlink P, readlink P
  *	link P TARGET
@@ -19,6 +20,11 @@
  *	firmware P		whether it is the beginning of the kernel's release
  *	probe FLAGS FILE, create SIZE FILE, grow SIZE FILE, remove FILE	(0, 1: direct, 2: exclusive, 3: both)
  *	module NAME
+ *	disk TPGT LUN		the size and block size of the disk that comes; or why none does
+ *	disk-path P TPGT	writes the path of the disk of LUN 0
+ *	rescan TPGT LUN
+ *	hctl FILE		whether it has a SCSI address
+ *	dbroot-mkdir NAME, dbroot-read NAME
  *	host WORD…
  *	again N CALL		CALL for # = 1 to N in it; tells how often each result was seen
  */
@@ -33,6 +39,7 @@
 
 struct conformance {
 	struct kfs *kfs;
+	const char *root, *other;	/* "nvmet" and "target", or the other way round */
 	char **names, **paths;		/* of --set, side by side */
 	const char *host;
 	char *release;
@@ -161,15 +168,17 @@ static void expand(const struct conformance *c, const char *s, struct strbuf *re
 		must(NULL);
 }
 
-/* Below nvmet, but for the roots themselves. */
 static char *expand_path(const struct conformance *c, const char *s)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
+	size_t n = strlen(c->other);
 
 	expand(c, s, &b);
 	if (!b.s)
-		return must(strdup("nvmet"));
-	return *b.s == '/' || streq(b.s, "target") || strncmp(b.s, "target/", 7) == 0 ? must(strdup(b.s)) : must(strf("nvmet/%s", b.s));
+		return must(strdup(c->root));
+	if (*b.s == '/' || (strncmp(b.s, c->other, n) == 0 && (b.s[n] == '/' || !b.s[n])))
+		return must(strdup(b.s));
+	return must(strf("%s/%s", c->root, b.s));
 }
 
 /* ---- results ---- */
@@ -319,6 +328,62 @@ static int file_call(const struct conformance *c, const char *verb, uint64_t num
 	}
 }
 
+/* ---- the SCSI side ---- */
+
+/* The letter is the machine's; what nvmet would find is not. A disk of which nothing is seen is not waited for. */
+static int find_disk(const struct conformance *c, const char *tpgt, const char *lun, char **ret)
+{
+	_cleanup_free_ char *path = must(strf("%s/lun/lun_%s", tpgt, lun));
+	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
+	bool linked = false;
+
+	if (c->kfs->ops->list(c->kfs, path, &list) == 0)
+		for (size_t i = 0; i < list.n; i++)
+			linked = linked || list.entries[i].type == KFS_LINK;
+	return linked ? c->kfs->ops->wait_disk(c->kfs, tpgt, (unsigned)atoi(lun), -1, ret) :
+			c->kfs->ops->disk(c->kfs, tpgt, (unsigned)atoi(lun), ret);
+}
+
+static int show_disk(const struct conformance *c, const char *tpgt, const char *lun, struct strbuf *ret)
+{
+	_cleanup_free_ char *disk = NULL;
+	int r = find_disk(c, tpgt, lun, &disk);
+
+	return r < 0 ? r : probe(c, disk, 0, ret);
+}
+
+static int write_disk(const struct conformance *c, const char *path, const char *tpgt)
+{
+	_cleanup_free_ char *disk = NULL, *line = NULL;
+	int r = find_disk(c, tpgt, "0", &disk);
+
+	if (r < 0)
+		return r;
+	line = must(strf("%s\n", disk));
+	return c->kfs->ops->write(c->kfs, path, line, strlen(line));
+}
+
+static int has_address(const struct conformance *c, const char *file, struct strbuf *ret)
+{
+	unsigned hctl[4];
+	int r = c->kfs->ops->hctl(c->kfs, file, hctl);
+
+	if (r >= 0)
+		strbuf_add(ret, "some");
+	return r;
+}
+
+static int read_below_dbroot(const struct conformance *c, const char *file, struct strbuf *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = c->kfs->ops->dbroot_read(c->kfs, file, &text, &len);
+
+	if (r >= 0)
+		quote(c, text, len, ret);
+	return r;
+}
+
 static int write_attr(const struct conformance *c, const char *path, const char *value, bool newline)
 {
 	_cleanup_strbuf_ struct strbuf b = { 0 };
@@ -343,6 +408,10 @@ static int perform(const struct conformance *c, const char *call, struct strbuf 
 	last = rest ? rest : first + strlen(first);
 	if (streq(verb, "module"))
 		return ops->load_module(c->kfs, first);
+	if (streq(verb, "dbroot-mkdir"))
+		return ops->dbroot_mkdir(c->kfs, first);
+	if (streq(verb, "dbroot-read"))
+		return read_below_dbroot(c, first, ret);
 	if (text_to_u64(first, &number) == 0 && rest) {
 		path = expand_path(c, last);
 		return file_call(c, verb, number, path, ret);
@@ -360,6 +429,16 @@ static int perform(const struct conformance *c, const char *call, struct strbuf 
 		return read_link(c, path, ret);
 	if (streq(verb, "remove"))
 		return ops->remove_file(c->kfs, path);
+	if (streq(verb, "disk"))
+		return show_disk(c, path, last, ret);
+	if (streq(verb, "rescan"))
+		return ops->rescan(c->kfs, path, (unsigned)atoi(last));
+	if (streq(verb, "hctl"))
+		return has_address(c, path, ret);
+	if (streq(verb, "disk-path")) {
+		other = expand_path(c, last);
+		return write_disk(c, path, other);
+	}
 	if (streq(verb, "link")) {
 		other = expand_path(c, last);
 		return ops->link(c->kfs, path, other);
@@ -453,7 +532,7 @@ static void clean_path(const struct conformance *c, const char *path)
 	c->kfs->ops->rmdir(c->kfs, path);
 }
 
-static void clean(const struct conformance *c)
+static void clean_nvmet(const struct conformance *c)
 {
 	static const char *const folders[] = { "nvmet/ports", "nvmet/subsystems", "nvmet/hosts" };
 	static const char discovery[] = "nqn.2014-08.org.nvmexpress.discovery";
@@ -468,6 +547,56 @@ static void clean(const struct conformance *c)
 			give_up("%s/%s cannot be taken away", folders[i], list.entries[0].name);
 	}
 	c->kfs->ops->write(c->kfs, "nvmet/discovery_nqn", discovery, strlen(discovery));
+}
+
+/* Takes away what was made below a folder of the SCSI target, or the links in it alone, which keep the rest. */
+static void clean_below(const struct conformance *c, const char *path, bool links)
+{
+	static const char *const bare[] = { "statistics", "fabric_statistics", "attrib", "param", "auth", "wwn", "pr", "action" };
+	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
+
+	if (c->kfs->ops->list(c->kfs, path, &list) < 0)
+		return;
+	for (size_t i = 0; i < list.n; i++) {
+		_cleanup_free_ char *entry = must(strf("%s/%s", path, list.entries[i].name));
+		bool skip = false;
+
+		for (size_t j = 0; j < ARRAY_SIZE(bare); j++)
+			skip = skip || streq(list.entries[i].name, bare[j]);
+		if (links && list.entries[i].type == KFS_LINK)
+			c->kfs->ops->unlink(c->kfs, entry);
+		if (skip || list.entries[i].type != KFS_DIR)
+			continue;
+		clean_below(c, entry, links);
+		/* Refused for what goes with its item. */
+		if (!links)
+			c->kfs->ops->rmdir(c->kfs, entry);
+	}
+}
+
+static void clean_target(const struct conformance *c)
+{
+	static const char dbroot[] = "/var/target\n";
+	_cleanup_(kfs_list_done) struct kfs_list root = { 0 }, core = { 0 };
+
+	clean_below(c, "target", true);
+	clean_below(c, "target", false);
+	if (c->kfs->ops->list(c->kfs, "target", &root) < 0 || c->kfs->ops->list(c->kfs, "target/core", &core) < 0)
+		give_up("target is not there");
+	for (size_t i = 0; i < root.n; i++)
+		if (root.entries[i].type == KFS_DIR && !streq(root.entries[i].name, "core"))
+			give_up("target/%s cannot be taken away", root.entries[i].name);
+	for (size_t i = 0; i < core.n; i++)
+		if (!streq(core.entries[i].name, "alua"))
+			give_up("target/core/%s cannot be taken away", core.entries[i].name);
+	c->kfs->ops->write(c->kfs, "target/dbroot", dbroot, strlen(dbroot));
+}
+
+static void clean(const struct conformance *c)
+{
+	clean_nvmet(c);
+	if (streq(c->root, "target"))
+		clean_target(c);
 }
 
 /* ---- all of it ---- */
@@ -544,10 +673,11 @@ static void set(struct conformance *c, const char *word)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "set", required_argument, NULL, 's' }, { "host", required_argument, NULL, 'h' }, { 0 },
+		{ "root", required_argument, NULL, 'r' }, { "set", required_argument, NULL, 's' },
+		{ "host", required_argument, NULL, 'h' }, { 0 },
 	};
 	struct rules script = { 0 }, expected = { 0 };
-	struct conformance c = { 0 };
+	struct conformance c = { .root = "nvmet" };
 	bool good = true;
 	int opt;
 
@@ -556,11 +686,14 @@ int main(int argc, char **argv)
 			return 2;
 		if (opt == 's')
 			set(&c, optarg);
+		else if (opt == 'r')
+			c.root = optarg;
 		else
 			c.host = optarg;
 	}
-	if (argc - optind < 2 || argc - optind > 3) {
-		fputs("Usage: conformance [--set NAME=PATH]… [--host COMMAND] SPEC SCRIPT [EXPECTED]\n", stderr);
+	c.other = streq(c.root, "nvmet") ? "target" : "nvmet";
+	if (argc - optind < 2 || argc - optind > 3 || (!streq(c.root, "nvmet") && !streq(c.root, "target"))) {
+		fputs("Usage: conformance [--root nvmet|target] [--set NAME=PATH]… [--host COMMAND] SPEC SCRIPT [EXPECTED]\n", stderr);
 		return 2;
 	}
 	if (kfs_new(argv[optind], &c.kfs) < 0 || c.kfs->ops->release(c.kfs, &c.release) < 0)
@@ -570,6 +703,8 @@ int main(int argc, char **argv)
 		rules_load(argv[optind + 2], &expected);
 	if (c.kfs->ops->load_module(c.kfs, "nvmet") < 0)
 		give_up("nvmet cannot be loaded");
+	if (streq(c.root, "target") && c.kfs->ops->load_module(c.kfs, "target_core_mod") < 0)
+		give_up("target_core_mod cannot be loaded");
 	clean(&c);
 	if (argc - optind == 3)
 		good = test_all(&c, &script, &expected);

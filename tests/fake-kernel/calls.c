@@ -65,7 +65,7 @@ static struct {
 	size_t n_calls;
 } c;
 
-static const char changing[] = "mrwluhcgdM";
+static const char changing[] = "mrwluhcgdMSG";
 
 static uint64_t now_ms(void)
 {
@@ -107,6 +107,7 @@ struct counts calls_counts(void)
 static int perform(const struct call *call, struct strbuf *ret)
 {
 	struct fake *f = c.f;
+	const char *disk;
 	uint64_t n = 0;
 
 	text_to_u64(call->value, &n);
@@ -143,6 +144,18 @@ static int perform(const struct call *call, struct strbuf *ret)
 		return machine_has_module(f, call->path);
 	case 'O':
 		return fake_has(f, call->path) ? 0 : -ENOENT;
+	case 'D':
+		disk = lio_disk(f, call->path, call->value);
+		strbuf_add(ret, disk ? disk : "");
+		return disk ? 0 : -ENOENT;
+	case 'S':
+		return lio_rescan(f, call->path, call->value);
+	case 'H':
+		return machine_hctl(f, call->path, ret);
+	case 'F':
+		return lio_dbroot_read(f, call->path, ret);
+	case 'G':
+		return lio_dbroot_mkdir(f, call->path);
 	case 'V':
 		strbuf_add(ret, f->release);
 		return 0;
@@ -154,7 +167,8 @@ static int perform(const struct call *call, struct strbuf *ret)
 /* "12 5 w nvmet/hosts/H/dhchap_hash = null" or with " : EINVAL" behind it; 0 for the second number if it changes nothing. */
 static void log_call(const struct call *call, int r)
 {
-	bool secret = strstr(call->path, "/dhchap_key") || strstr(call->path, "/dhchap_ctrl_key");
+	bool dhchap = strstr(call->path, "/dhchap_key") || strstr(call->path, "/dhchap_ctrl_key");
+	bool secret = dhchap || (strstr(call->path, "auth/") && strstr(call->path, "/password"));
 
 	if (c.log < 0)
 		return;

@@ -20,6 +20,8 @@ struct node *node_new(struct node *parent, const char *name, enum kfs_entry_type
 	n->kind = n->makes = KIND_MAX;
 	if (!parent)
 		return n;
+	n->driver = parent->driver;
+	n->only = parent->only;
 	for (at = &parent->first; *at;)
 		at = &(*at)->next;
 	*at = n;
@@ -38,10 +40,32 @@ void node_free(struct node *n)
 		*at = n->next;
 	if (n->target)
 		n->target->linked--;
+	if (n->state)
+		n->forget(n->state);
 	free(n->zombies);
 	free(n->value);
 	free(n->name);
 	free(n);
+}
+
+struct node *node_folder(struct node *parent, const char *name)
+{
+	struct node *n = node_child(parent, name);
+
+	if (n)
+		return n;
+	n = node_new(parent, name, KFS_DIR);
+	n->permanent = true;
+	return n;
+}
+
+struct node *node_next(const struct node *root, const struct node *n)
+{
+	if (n->first)
+		return n->first;
+	while (n != root && !n->next)
+		n = n->parent;
+	return n == root ? NULL : n->next;
 }
 
 static void cut_links(struct node *n)
@@ -53,11 +77,14 @@ static void cut_links(struct node *n)
 
 void fs_free(struct fake *f)
 {
+	struct node *roots[] = { f->nvmet, f->target };
+
 	/* What a link leads to may go before it. */
-	if (f->nvmet) {
-		cut_links(f->nvmet);
-		node_free(f->nvmet);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++)
+		if (roots[i]) {
+			cut_links(roots[i]);
+			node_free(roots[i]);
+		}
 }
 
 struct node *node_child(const struct node *folder, const char *name)
@@ -112,13 +139,13 @@ void node_set(struct node *attr, const char *text)
 /* The folder that holds the last component, and the component. */
 static int walk_parent(struct fake *f, const char *path, struct node **ret, const char **ret_name)
 {
-	struct node *at = f->nvmet;
+	struct node *at = *path == 't' ? f->target : f->nvmet;
 	const char *next = strchr(path, '/');
 
 	/* kfs makes nothing at the very top. */
 	if (!next)
 		return -EINVAL;
-	if (strncmp(path, "nvmet/", 6) != 0 || !at)
+	if ((strncmp(path, "nvmet/", 6) != 0 && strncmp(path, "target/", 7) != 0) || !at)
 		return -ENOENT;
 	for (path = next + 1; (next = strchr(path, '/')); path = next + 1) {
 		_cleanup_free_ char *name = must(strndup(path, (size_t)(next - path)));
@@ -134,14 +161,14 @@ static int walk_parent(struct fake *f, const char *path, struct node **ret, cons
 	return 0;
 }
 
-static int walk(struct fake *f, const char *path, struct node **ret)
+int fs_find(struct fake *f, const char *path, struct node **ret)
 {
 	struct node *parent;
 	const char *name;
 	int r;
 
 	if (streq(path, "nvmet") || streq(path, "target")) {
-		*ret = *path == 'n' ? f->nvmet : NULL;
+		*ret = *path == 'n' ? f->nvmet : f->target;
 		return *ret ? 0 : -ENOENT;
 	}
 	r = walk_parent(f, path, &parent, &name);
@@ -163,7 +190,7 @@ int fs_mkdir(struct fake *f, const char *path)
 		return r;
 	if (node_child(parent, name))
 		return -EEXIST;
-	return parent->makes == KIND_MAX ? -EPERM : nvmet_make(f, parent, name);
+	return parent->makes == KIND_MAX ? -EPERM : parent->driver->make(f, parent, name);
 }
 
 /* Nothing leads to it (else EBUSY), and nobody made anything in it or in the folders that go with it: configfs_detach_prep(). */
@@ -202,7 +229,7 @@ int fs_rmdir(struct fake *f, const char *path)
 	r = may_go(n);
 	if (r < 0)
 		return r;
-	nvmet_release(f, n);
+	n->driver->release(f, n);
 	node_free(n);
 	return 0;
 }
@@ -210,7 +237,7 @@ int fs_rmdir(struct fake *f, const char *path)
 int fs_list(struct fake *f, const char *path, struct strbuf *ret)
 {
 	struct node *n;
-	int r = walk(f, path, &n);
+	int r = fs_find(f, path, &n);
 
 	if (r < 0)
 		return r;
@@ -227,7 +254,7 @@ int fs_write(struct fake *f, const char *path, const char *value, size_t len)
 {
 	_cleanup_free_ char *page = NULL;
 	struct node *n;
-	int r = walk(f, path, &n);
+	int r = fs_find(f, path, &n);
 
 	if (r < 0)
 		return r;
@@ -243,13 +270,13 @@ int fs_write(struct fake *f, const char *path, const char *value, size_t len)
 	page = must(malloc(len + 1));
 	memcpy(page, value, len);
 	page[len] = 0;
-	return nvmet_store(f, n, page, len);
+	return n->driver->store(f, n, page, len);
 }
 
 int fs_read(struct fake *f, const char *path, struct strbuf *ret)
 {
 	struct node *n;
-	int r = walk(f, path, &n);
+	int r = fs_find(f, path, &n);
 
 	if (r < 0)
 		return r;
@@ -257,14 +284,13 @@ int fs_read(struct fake *f, const char *path, struct strbuf *ret)
 		return n->type == KFS_LINK ? -ELOOP : -EISDIR;
 	if (!(n->mode & 0444))
 		return -EACCES;
-	strbuf_addf(ret, "%s\n", n->value);
-	return 0;
+	return n->driver->show(f, n, ret);
 }
 
 int fs_hide(struct fake *f, const char *path)
 {
 	struct node *n;
-	int r = walk(f, path, &n);
+	int r = fs_find(f, path, &n);
 
 	if (r >= 0 && n->type == KFS_ATTR)
 		n->mode = 0600;
@@ -277,7 +303,7 @@ int fs_hide(struct fake *f, const char *path)
 static int find_target(struct fake *f, const char *path, struct node **ret)
 {
 	struct node *n;
-	int r = walk(f, path, &n);
+	int r = fs_find(f, path, &n);
 
 	if (r < 0)
 		return r;
@@ -303,7 +329,7 @@ int fs_link(struct fake *f, const char *path, const char *target)
 		return -EPERM;
 	r = find_target(f, target, &to);
 	if (r >= 0)
-		r = nvmet_allow_link(f, parent, to);
+		r = parent->driver->allow_link(f, parent, to);
 	if (r < 0)
 		return r;
 	n = node_new(parent, name, KFS_LINK);
@@ -327,7 +353,7 @@ int fs_unlink(struct fake *f, const char *path)
 		return n->type == KFS_DIR ? -EISDIR : -EPERM;
 	target = n->target;
 	node_free(n);
-	nvmet_drop_link(f, parent, target);
+	parent->driver->drop_link(f, parent, target);
 	return 0;
 }
 
@@ -335,7 +361,7 @@ int fs_readlink(struct fake *f, const char *path, struct strbuf *ret)
 {
 	_cleanup_free_ char *target = NULL;
 	struct node *n;
-	int r = walk(f, path, &n);
+	int r = fs_find(f, path, &n);
 
 	if (r < 0)
 		return r;
@@ -353,7 +379,24 @@ static int by_name(const void *a, const void *b)
 	return text_natural_cmp((*(struct node *const *)a)->name, (*(struct node *const *)b)->name);
 }
 
-static void dump(const struct node *n, struct strbuf *ret)
+/* A line for each, whatever it shows. */
+static void dump_attr(struct fake *f, struct node *n, const char *path, struct strbuf *ret)
+{
+	_cleanup_strbuf_ struct strbuf text = { 0 };
+	int r = n->driver->show(f, n, &text);
+
+	strbuf_addf(ret, "f %s%s %s ", path, n->mode == 0600 ? " (0600)" : "", r < 0 ? ":" : "=");
+	if (r < 0)
+		strbuf_add(ret, errno_name(-r));
+	for (size_t i = 0; r >= 0 && i < text.len; i++)
+		if (text.s[i] == '\n' && i < text.len - 1)
+			strbuf_add(ret, "\\n");
+		else if (text.s[i] && text.s[i] != '\n')
+			strbuf_add_mem(ret, &text.s[i], 1);
+	strbuf_add(ret, "\n");
+}
+
+static void dump(struct fake *f, struct node *n, struct strbuf *ret)
 {
 	_cleanup_free_ char *path = node_path(n), *target = n->type == KFS_LINK ? node_path(n->target) : NULL;
 	_cleanup_free_ struct node **list = NULL;
@@ -363,23 +406,23 @@ static void dump(const struct node *n, struct strbuf *ret)
 		strbuf_addf(ret, "l %s -> %s\n", path, target);
 	else if (n->type == KFS_DIR)
 		strbuf_addf(ret, "d %s\n", path);
-	else if (n->mode == 0600)
-		strbuf_addf(ret, "f %s (0600) = %s\n", path, n->value);
 	else if (n->mode & 0444)
-		strbuf_addf(ret, "f %s = %s\n", path, n->value);
-	for (const struct node *c = n->first; c; c = c->next) {
+		dump_attr(f, n, path, ret);
+	for (struct node *c = n->first; c; c = c->next) {
 		if ((count & (count - 1)) == 0)
 			list = must(reallocarray(list, count ? 2 * count : 1, sizeof(struct node *)));
-		list[count++] = (struct node *)c;
+		list[count++] = c;
 	}
 	if (count)
 		qsort(list, count, sizeof(struct node *), by_name);
 	for (size_t i = 0; i < count; i++)
-		dump(list[i], ret);
+		dump(f, list[i], ret);
 }
 
-void fs_dump(const struct fake *f, struct strbuf *ret)
+void fs_dump(struct fake *f, struct strbuf *ret)
 {
 	if (f->nvmet)
-		dump(f->nvmet, ret);
+		dump(f, f->nvmet, ret);
+	if (f->target)
+		dump(f, f->target, ret);
 }

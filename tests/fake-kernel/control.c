@@ -226,6 +226,38 @@ static int do_command(struct fake *f, char **words, struct strbuf *ret)
 	return text_to_u64(words[1], &nsid) < 0 ? -EINVAL : hosts_command(f, words[0], (uint32_t)nsid);
 }
 
+static int do_hardware(struct fake *f, char **words, struct strbuf *ret)
+{
+	_cleanup_free_ char *port = words[1] ? fmt("%s %s", words[0], words[1]) : must(strdup(words[0]));
+
+	if (strv_append(&f->hardware, port) < 0)
+		must(NULL);
+	return 0;
+}
+
+/* "\n" in it is a newline, since words are lines on their way here. */
+static int do_content(struct fake *f, char **words, struct strbuf *ret)
+{
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+	struct backing *file;
+
+	for (const char *s = words[1]; *s; s++)
+		if (s[0] == '\\' && s[1] == 'n')
+			strbuf_add(&b, "\n"), s++;
+		else
+			strbuf_add_mem(&b, s, 1);
+	if (*words[0] != '/')
+		return -EINVAL;
+	file = machine_put(f, words[0], 'f', b.len);
+	file->content = b.len ? must(strbuf_steal(&b)) : NULL;
+	return 0;
+}
+
+static int do_register(struct fake *f, char **words, struct strbuf *ret)
+{
+	return f->target ? lio_register(f, words[0], words[1], words + 2) : -ENOENT;
+}
+
 static int do_hosts(struct fake *f, char **words, struct strbuf *ret)
 {
 	hosts_list(f, ret);
@@ -263,6 +295,9 @@ static const struct command {
 	{ "identify", 1, 1, do_identify },
 	{ "command", 2, 2, do_command },
 	{ "hosts", 0, 0, do_hosts },
+	{ "hardware", 1, 2, do_hardware },
+	{ "content", 2, 2, do_content },
+	{ "register", 2, 4, do_register },
 };
 
 static int run(struct fake *f, const char *name, char **words, struct strbuf *ret)

@@ -3,11 +3,12 @@
 #define FAKE_KERNEL_FAKE_H
 
 /*
- * The fake kernel: a process that answers what libcfg/kernel/kfs-fake.c asks as a kernel with an NVMe target would.
+ * The fake kernel: a process that answers what libcfg/kernel/kfs-fake.c asks as a kernel with an NVMe and a SCSI target would.
  *
  *	configfs.c	the tree, and what configfs itself allows
  *	nvmet.c		which objects there are, how they are made, linked and released
  *	nvmet-attr.c	what attributes take, show and change
+ *	lio*.c		the same of the SCSI target, see lio.h
  *	machine.c	what else the machine has: devices, files, addresses, modules
  *	hosts.c		hosts that look at what is exported
  *	calls.c		calls of clients: their numbers, order, faults
@@ -15,7 +16,7 @@
  *	control.c	what tests tell the fake kernel to do
  *	main.c		options, the loop; the client of control.c
  *
- * Which attributes there are, since when and behind which option comes from the rows of libcfg/model. All functions that
+ * Which attributes the NVMe target has, since when and behind which option comes from the rows of libcfg/model. All functions that
  * are calls of the kernel return 0 or -errno as the kernel does. Running out of memory ends the process: it has no callers
  * that could do anything about it.
  */
@@ -30,25 +31,49 @@
 #include "kernel/kfs.h"
 #include "model/attr.h"
 
+struct fake;
+struct node;
+struct lio_file;
+
+/* What a tree does where configfs asks it. */
+struct driver {
+	int (*make)(struct fake *f, struct node *folder, const char *name);
+	void (*release)(struct fake *f, struct node *item);	/* it is about to go */
+	int (*store)(struct fake *f, struct node *attr, const char *page, size_t len);
+	int (*show)(struct fake *f, struct node *attr, struct strbuf *ret);
+	int (*allow_link)(struct fake *f, struct node *folder, struct node *target);
+	/* The link is gone from the folder already. */
+	void (*drop_link)(struct fake *f, struct node *folder, struct node *target);
+};
+
 struct node {
+	const struct driver *driver;	/* as its parent's */
 	struct node *parent;
 	struct node *first, *next;	/* children, in the order in which they were made */
 	char *name;
 	enum kfs_entry_type type;
 	/* folders */
 	bool permanent;			/* goes with the item that it belongs to, not by rmdir */
-	enum kind kind;			/* of the item that the folder is, KIND_MAX if none; of an attribute, its item's */
-	enum kind makes;		/* what mkdir makes here; KIND_MAX: nothing */
+	int kind;			/* of the item that the folder is, KIND_MAX if none; of an attribute, its item's; or enum lio_kind */
+	int makes;			/* what mkdir makes here; KIND_MAX: nothing */
 	bool takes_links;
 	size_t linked;			/* links that lead here */
+	bool asked;			/* attribute: was written, what it shows is not the kernel's own choice */
 	bool identified;		/* subsystem: a host has seen its identity, which is fixed from then on */
 	unsigned leaked;		/* namespace: references that nobody will give back (kernel-abi 2.5) */
 	uint32_t *zombies;		/* subsystem: nsids that are still exported although their namespace is gone */
 	size_t n_zombies;
-	/* attributes: what they show, without the newline */
+	/* attributes of the NVMe target */
 	const struct attr_row *row;
+	/* the SCSI target's */
+	const struct lio_file *file;	/* of attributes */
+	unsigned only;			/* type of storage object or fabric that the item belongs to, ON_* */
+	struct node *group;		/* storage object: its group of logical units; LUN: its group of target ports */
+	void *state;			/* what else the item is */
+	void (*forget)(void *state);
+	/* attributes */
 	unsigned mode;
-	char *value;
+	char *value;			/* what it shows, without the newline */
 	/* links */
 	struct node *target;
 };
@@ -62,10 +87,13 @@ struct fake {
 	unsigned major, minor;
 	char *release;			/* as uname -r has it */
 	char **without;			/* Kconfig options that it was built without, beside those that Debian's are without */
-	struct node *nvmet;		/* NULL until the module is loaded */
+	struct node *nvmet, *target;	/* NULL until the module is loaded */
 	struct map *backing;		/* path -> struct backing */
 	char **addresses, **listeners;	/* of the machine; "ADDRESS PORT" where something listens */
 	char **modules;			/* loaded ones */
+	char **hardware;		/* "FABRIC WWN": ports; "FABRIC": what its module looks for */
+	struct map *kept;		/* "FABRIC/FILE" -> what a module keeps while its folder is not there */
+	uint64_t hbas, lu_groups, relative_ports;	/* counters of numbers that the SCSI target gives */
 	struct controller *controllers;
 	size_t n_controllers;
 	uint64_t random;
@@ -81,6 +109,7 @@ bool fake_has(const struct fake *f, const char *option);	/* NULL: always */
 
 /* ---- configfs.c ---- */
 
+int fs_find(struct fake *f, const char *path, struct node **ret);
 int fs_mkdir(struct fake *f, const char *path);
 int fs_rmdir(struct fake *f, const char *path);
 int fs_write(struct fake *f, const char *path, const char *value, size_t len);
@@ -90,12 +119,15 @@ int fs_link(struct fake *f, const char *path, const char *target);
 int fs_unlink(struct fake *f, const char *path);
 int fs_readlink(struct fake *f, const char *path, struct strbuf *ret);
 int fs_hide(struct fake *f, const char *path);
-/* All of the tree, sorted, a line each: "d PATH", "f PATH = TEXT" ("f PATH (0600) = TEXT" once its mode was changed), "l PATH -> TARGET". */
-void fs_dump(const struct fake *f, struct strbuf *ret);
+/* All of the trees, sorted, a line each: "d PATH", "f PATH = TEXT" ("f PATH (0600) = TEXT" once its mode was changed, "f PATH : ERRNO" when
+ * it cannot be read), "l PATH -> TARGET". */
+void fs_dump(struct fake *f, struct strbuf *ret);
 
 void fs_free(struct fake *f);
 
 struct node *node_new(struct node *parent, const char *name, enum kfs_entry_type type);
+struct node *node_folder(struct node *parent, const char *name);	/* that goes with the item; there may be one already */
+struct node *node_next(const struct node *root, const struct node *n);	/* all below root, one after the other; NULL at the end */
 void node_free(struct node *n);		/* takes it out of its parent, too */
 struct node *node_child(const struct node *folder, const char *name);
 char *node_path(const struct node *n);
@@ -109,11 +141,6 @@ void node_set(struct node *attr, const char *text);
 /* ---- nvmet.c ---- */
 
 void nvmet_load(struct fake *f);
-int nvmet_make(struct fake *f, struct node *folder, const char *name);
-void nvmet_release(struct fake *f, struct node *item);	/* it is about to go */
-int nvmet_allow_link(struct fake *f, struct node *folder, struct node *target);
-/* The link is gone from the folder already. */
-void nvmet_drop_link(struct fake *f, struct node *folder, struct node *target);
 
 bool nvmet_port_enabled(const struct node *port);	/* or referral */
 bool nvmet_namespace_enabled(const struct node *ns);
@@ -121,7 +148,7 @@ bool nvmet_namespace_enabled(const struct node *ns);
 /* ---- nvmet-attr.c ---- */
 
 char *nvmet_initial(struct fake *f, enum kind kind, const char *item, const struct attr_row *row);
-int nvmet_store(struct fake *f, struct node *attr, const char *value, size_t len);
+int nvmet_store(struct fake *f, struct node *attr, const char *page, size_t len);
 /* The attributes that enabling a port settles. */
 int nvmet_enable_port(struct fake *f, struct node *port);
 
@@ -129,6 +156,18 @@ int nvmet_enable_port(struct fake *f, struct node *port);
 int kernel_u64(const char *s, uint64_t max, uint64_t *ret);
 int kernel_int(const char *s, int64_t *ret);
 int kernel_bool(const struct fake *f, const char *s, bool *ret);
+
+/* ---- lio.c ---- */
+
+void lio_load(struct fake *f);
+/* The disk that a LUN of a loopback target is, "/dev/sdX", or NULL. */
+const char *lio_disk(struct fake *f, const char *tpg, const char *lun);
+int lio_rescan(struct fake *f, const char *tpg, const char *lun);
+/* Files below dbroot. */
+int lio_dbroot_read(struct fake *f, const char *path, struct strbuf *ret);
+int lio_dbroot_mkdir(struct fake *f, const char *path);
+/* An initiator registers KEY at a mapped LUN: words "type=N", "aptpl". */
+int lio_register(struct fake *f, const char *mapped_lun, const char *key, char *const *words);
 
 /* ---- machine.c ---- */
 
@@ -138,12 +177,18 @@ struct backing {
 	uint32_t block_size, minor;
 	bool read_only;
 	bool no_direct;		/* a file whose file system has no direct I/O */
+	bool claimed;		/* by a storage object */
+	char hctl[32];		/* address of a SCSI disk */
+	char *content;		/* of a file, where it matters */
 	char holder[128];
 };
 
 void machine_init(struct fake *f);
 void machine_done(struct fake *f);
-/* KEY=VALUE words: size, block, type, ro, nodirect, holder. */
+struct backing *machine_find(struct fake *f, const char *path);
+struct backing *machine_put(struct fake *f, const char *path, char type, uint64_t size);
+bool machine_is_folder(struct fake *f, const char *path);
+/* KEY=VALUE words: size, block, type, ro, nodirect, holder, hctl. */
 int machine_add(struct fake *f, const char *path, char *const *words);
 int machine_remove(struct fake *f, const char *path);
 int machine_probe(struct fake *f, const char *path, unsigned flags, struct strbuf *ret);
@@ -153,8 +198,10 @@ int machine_remove_file(struct fake *f, const char *path);
 int machine_load_module(struct fake *f, const char *name);
 int machine_has_module(struct fake *f, const char *name);	/* 0 or -ENOENT */
 /* As nvmet opens it; for a namespace and for passthrough. */
+int machine_hctl(struct fake *f, const char *path, struct strbuf *ret);
 int machine_open(struct fake *f, const char *path, bool buffered);
 int machine_open_controller(struct fake *f, const char *path);
+/* Where trtype is "iscsi", the address need not be the machine's. */
 int machine_listen(struct fake *f, const char *trtype, int family, const char *address, uint16_t port);
 void machine_unlisten(struct fake *f, const char *address, const char *port);
 

@@ -9,12 +9,24 @@
 #define DISK_SIZE (1ull << 30)
 #define MAJOR 254
 
-static struct backing *add(struct fake *f, const char *path, char type, uint64_t size)
+static void backing_free(struct backing *b)
+{
+	if (b)
+		free(b->content);
+	free(b);
+}
+
+struct backing *machine_find(struct fake *f, const char *path)
+{
+	return map_get(f->backing, path);
+}
+
+struct backing *machine_put(struct fake *f, const char *path, char type, uint64_t size)
 {
 	struct backing *b = must(calloc(1, sizeof(*b)));
 
 	*b = (struct backing){ .type = type, .size = size, .block_size = type == 'f' ? 4096 : 512, .minor = (uint32_t)map_len(f->backing) };
-	free(map_del(f->backing, path));
+	backing_free(map_del(f->backing, path));
 	if (map_put(f->backing, path, b) < 0)
 		must(NULL);
 	return b;
@@ -32,16 +44,17 @@ void machine_init(struct fake *f)
 	char path[] = "/dev/vda";
 
 	f->backing = must(map_new());
-	snprintf(add(f, path, 'b', DISK_SIZE)->holder, sizeof(((struct backing *)0)->holder), "mounted on /");
+	f->kept = must(map_new());
+	snprintf(machine_put(f, path, 'b', DISK_SIZE)->holder, sizeof(((struct backing *)0)->holder), "mounted on /");
 	for (int i = 1; i <= DISKS; i++) {
 		path[sizeof(path) - 2] = (char)('a' + i);
-		add(f, path, 'b', DISK_SIZE);
+		machine_put(f, path, 'b', DISK_SIZE);
 	}
-	add(f, "/dev/nvme0", 'n', 0);
-	add(f, "/dev/nvme0n1", 'b', DISK_SIZE);
-	add(f, "/dev/nvme1", 'n', 0);
-	add(f, "/dev/null", 'c', 0);
-	add(f, "/dev", 'd', 0);
+	machine_put(f, "/dev/nvme0", 'n', 0);
+	machine_put(f, "/dev/nvme0n1", 'b', DISK_SIZE);
+	machine_put(f, "/dev/nvme1", 'n', 0);
+	machine_put(f, "/dev/null", 'c', 0);
+	machine_put(f, "/dev", 'd', 0);
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
 		append(&f->addresses, addresses[i]);
 }
@@ -51,11 +64,16 @@ void machine_done(struct fake *f)
 	struct map_iter it = { 0 };
 
 	while (map_next(f->backing, &it))
-		free(it.value);
+		backing_free(it.value);
 	map_free(f->backing);
 	strv_free(f->addresses);
 	strv_free(f->listeners);
 	strv_free(f->modules);
+	strv_free(f->hardware);
+	it = (struct map_iter){ 0 };
+	while (map_next(f->kept, &it))
+		free(it.value);
+	map_free(f->kept);
 }
 
 /* ---- devices and files ---- */
@@ -74,6 +92,8 @@ static int add_word(struct backing *b, const char *word)
 		return b->type = *value, 0;
 	if (strncmp(word, "holder=", 7) == 0)
 		return snprintf(b->holder, sizeof(b->holder), "%s", value), 0;
+	if (strncmp(word, "hctl=", 5) == 0)
+		return snprintf(b->hctl, sizeof(b->hctl), "%s", value), 0;
 	if (text_to_u64(value, &n) < 0)
 		return -EINVAL;
 	if (strncmp(word, "block=", 6) == 0)
@@ -96,7 +116,7 @@ int machine_add(struct fake *f, const char *path, char *const *words)
 	if (*path != '/')
 		return -EINVAL;
 	if (!b)
-		b = add(f, path, strncmp(path, "/dev/", 5) == 0 ? 'b' : 'f', DISK_SIZE);
+		b = machine_put(f, path, strncmp(path, "/dev/", 5) == 0 ? 'b' : 'f', DISK_SIZE);
 	changed = *b;
 	for (; words && *words && r >= 0; words++)
 		r = add_word(&changed, *words);
@@ -109,8 +129,25 @@ int machine_remove(struct fake *f, const char *path)
 {
 	struct backing *b = map_del(f->backing, path);
 
-	free(b);
+	backing_free(b);
 	return b ? 0 : -ENOENT;
+}
+
+/* Known as one, or because something is known to be in it. */
+bool machine_is_folder(struct fake *f, const char *path)
+{
+	const struct backing *b = map_get(f->backing, path);
+	struct map_iter it = { 0 };
+	size_t n = strlen(path);
+
+	if (b)
+		return b->type == 'd';
+	if (!n)
+		return false;
+	while (map_next(f->backing, &it))
+		if (strncmp(it.key, path, n) == 0 && it.key[n] == '/')
+			return true;
+	return streq(path, "/");
 }
 
 int machine_probe(struct fake *f, const char *path, unsigned flags, struct strbuf *ret)
@@ -129,7 +166,7 @@ int machine_probe(struct fake *f, const char *path, unsigned flags, struct strbu
 	if (!block && flags & KFS_PROBE_DIRECT && b->no_direct)
 		return -EINVAL;
 	strbuf_addf(ret, "%c %llu %u %u %u %s", b->type, (unsigned long long)b->size, b->block_size, block ? MAJOR : 0,
-		    block ? b->minor : 0, flags & KFS_PROBE_EXCL ? b->holder : "");
+		    block ? b->minor : 0, !(flags & KFS_PROBE_EXCL) ? "" : b->claimed ? "held by another program or device" : b->holder);
 	return 0;
 }
 
@@ -137,7 +174,7 @@ int machine_create_file(struct fake *f, const char *path, uint64_t size)
 {
 	if (map_get(f->backing, path))
 		return -EEXIST;
-	add(f, path, 'f', size);
+	machine_put(f, path, 'f', size);
 	return 0;
 }
 
@@ -156,6 +193,18 @@ int machine_grow_file(struct fake *f, const char *path, uint64_t size)
 int machine_remove_file(struct fake *f, const char *path)
 {
 	return machine_remove(f, path);
+}
+
+int machine_hctl(struct fake *f, const char *path, struct strbuf *ret)
+{
+	const struct backing *b = map_get(f->backing, path);
+
+	if (!b)
+		return -ENOENT;
+	if (!*b->hctl)
+		return -ENODEV;
+	strbuf_add(ret, b->hctl);
+	return 0;
 }
 
 int machine_open(struct fake *f, const char *path, bool buffered)
@@ -189,15 +238,36 @@ int machine_open_controller(struct fake *f, const char *path)
 
 /* ---- modules ---- */
 
-/* The module's name with underscores, NULL when the kernel was built without it. */
-static const char *find_module(struct fake *f, const char *name)
+/* Modules, with the tree that they make and what of the machine they do not load without. */
+static const struct module {
+	const char *name, *option;
+	void (*load)(struct fake *f);
+	const char *hardware;
+} modules[] = {
+	{ "configfs" },
+	{ "nvmet", .load = nvmet_load },
+	{ "nvmet_tcp", .load = nvmet_load },
+	{ "nvmet_rdma", .load = nvmet_load },
+	{ "nvmet_fc", .load = nvmet_load },
+	{ "nvme_loop", .option = "NVME_TARGET_LOOP", .load = nvmet_load },
+	{ "target_core_mod", .load = lio_load },
+	{ "target_core_iblock", .load = lio_load },
+	{ "target_core_file", .load = lio_load },
+	{ "target_core_pscsi", .load = lio_load },
+	{ "target_core_user", .load = lio_load },
+	{ "iscsi_target_mod", .load = lio_load },
+	{ "tcm_loop", .load = lio_load },
+	{ "vhost_scsi", .load = lio_load },
+	{ "tcm_qla2xxx", .load = lio_load },
+	{ "ib_srpt", .load = lio_load },
+	{ "tcm_fc", .load = lio_load },
+	{ "sbp_target", .load = lio_load },
+	{ "xen_scsiback", .load = lio_load, .hardware = "xen-pvscsi" },
+};
+
+/* NULL when the kernel was built without it. */
+static const struct module *find_module(struct fake *f, const char *name)
 {
-	static const struct {
-		const char *name, *option;
-	} modules[] = {
-		{ "configfs", NULL }, { "nvmet", NULL }, { "nvmet_tcp", NULL }, { "nvmet_rdma", NULL }, { "nvmet_fc", NULL },
-		{ "nvme_loop", "NVME_TARGET_LOOP" },
-	};
 	_cleanup_free_ char *plain = must(strdup(name));
 
 	for (char *c = plain; *c; c++)
@@ -205,7 +275,7 @@ static const char *find_module(struct fake *f, const char *name)
 			*c = '_';
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
 		if (streq(modules[i].name, plain) && fake_has(f, modules[i].option))
-			return modules[i].name;
+			return &modules[i];
 	return NULL;
 }
 
@@ -216,13 +286,15 @@ int machine_has_module(struct fake *f, const char *name)
 
 int machine_load_module(struct fake *f, const char *name)
 {
-	const char *module = find_module(f, name);
+	const struct module *module = find_module(f, name);
 
 	if (!module)
 		return -ENOENT;
-	append(&f->modules, module);
-	if (!streq(module, "configfs"))
-		nvmet_load(f);
+	if (module->hardware && !strv_contains(f->hardware, module->hardware))
+		return -ENODEV;
+	append(&f->modules, module->name);
+	if (module->load)
+		module->load(f);
 	return 0;
 }
 
@@ -263,7 +335,7 @@ int machine_listen(struct fake *f, const char *trtype, int family, const char *a
 {
 	_cleanup_free_ char *listener = fmt("%s %u", address, port);
 
-	if (!is_ours(f, address))
+	if (!streq(trtype, "iscsi") && !is_ours(f, address))
 		return -EADDRNOTAVAIL;
 	/* There is no RDMA device, which is not noticed where none is asked for. */
 	if (streq(trtype, "rdma"))

@@ -13,17 +13,6 @@
 
 /* ---- items ---- */
 
-static struct node *folder_new(struct node *parent, const char *name)
-{
-	struct node *n = node_child(parent, name);
-
-	if (n)
-		return n;
-	n = node_new(parent, name, KFS_DIR);
-	n->permanent = true;
-	return n;
-}
-
 static void add_row(struct fake *f, struct node *item, const struct attr_row *row)
 {
 	const char *slash;
@@ -32,14 +21,14 @@ static void add_row(struct fake *f, struct node *item, const struct attr_row *ro
 	if (!row->file || !fake_since(f, row->since) || !fake_has(f, row->option))
 		return;
 	if (attr_is_list(row)) {
-		folder_new(item, row->file)->takes_links = true;
+		node_folder(item, row->file)->takes_links = true;
 		return;
 	}
 	slash = strchr(row->file, '/');
 	if (slash) {
 		_cleanup_free_ char *name = must(strndup(row->file, (size_t)(slash - row->file)));
 
-		folder = folder_new(item, name);
+		folder = node_folder(item, name);
 	}
 	n = node_new(folder, slash ? slash + 1 : row->file, KFS_ATTR);
 	n->row = row;
@@ -61,10 +50,13 @@ static const char *collection_in(enum kind parent, enum kind kind)
 	return info->parent == parent ? info->kernel : NULL;
 }
 
+static const struct driver nvmet_driver;
+
 static struct node *item_new(struct fake *f, struct node *parent, const char *name, enum kind kind)
 {
 	struct node *n = node_new(parent, name, KFS_DIR);
 
+	n->driver = &nvmet_driver;
 	n->kind = kind;
 	attr_foreach(row, kind)
 		add_row(f, n, row);
@@ -72,7 +64,7 @@ static struct node *item_new(struct fake *f, struct node *parent, const char *na
 		const char *collection = collection_in(kind, k);
 
 		if (collection)
-			folder_new(n, collection)->makes = k;
+			node_folder(n, collection)->makes = k;
 	}
 	if (kind == KIND_PORT)
 		item_new(f, node_child(n, kind_info(KIND_ANA_GROUP)->kernel), "1", KIND_ANA_GROUP)->permanent = true;
@@ -131,12 +123,12 @@ static int check_name(struct fake *f, struct node *folder, const char *name)
 	}
 }
 
-int nvmet_make(struct fake *f, struct node *folder, const char *name)
+static int nvmet_make(struct fake *f, struct node *folder, const char *name)
 {
 	int r = check_name(f, folder, name);
 
 	if (r >= 0)
-		item_new(f, folder, name, folder->makes);
+		item_new(f, folder, name, (enum kind)folder->makes);
 	return r;
 }
 
@@ -168,7 +160,7 @@ static void leave_zombie(struct node *ns)
 	subsystem->zombies[subsystem->n_zombies++] = (uint32_t)nsid;
 }
 
-void nvmet_release(struct fake *f, struct node *item)
+static void nvmet_release(struct fake *f, struct node *item)
 {
 	if (item->kind == KIND_NAMESPACE)
 		leave_zombie(item);
@@ -186,7 +178,7 @@ static bool has_link_to(const struct node *folder, const struct node *target)
 	return false;
 }
 
-int nvmet_allow_link(struct fake *f, struct node *folder, struct node *target)
+static int nvmet_allow_link(struct fake *f, struct node *folder, struct node *target)
 {
 	struct node *item = node_item(folder);
 
@@ -199,7 +191,7 @@ int nvmet_allow_link(struct fake *f, struct node *folder, struct node *target)
 	return item->kind == KIND_PORT && !folder->first ? nvmet_enable_port(f, item) : 0;
 }
 
-void nvmet_drop_link(struct fake *f, struct node *folder, struct node *target)
+static void nvmet_drop_link(struct fake *f, struct node *folder, struct node *target)
 {
 	struct node *item = node_item(folder);
 
@@ -213,3 +205,20 @@ void nvmet_drop_link(struct fake *f, struct node *folder, struct node *target)
 			machine_unlisten(f, node_text(item, "addr_traddr"), node_text(item, "addr_trsvcid"));
 	}
 }
+
+/* ---- the driver ---- */
+
+static int nvmet_show(struct fake *f, struct node *attr, struct strbuf *ret)
+{
+	strbuf_addf(ret, "%s\n", attr->value);
+	return 0;
+}
+
+static const struct driver nvmet_driver = {
+	.make = nvmet_make,
+	.release = nvmet_release,
+	.store = nvmet_store,
+	.show = nvmet_show,
+	.allow_link = nvmet_allow_link,
+	.drop_link = nvmet_drop_link,
+};

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# conformance.sh [--record]: that the machine's kernel does what tests/conformance expects of its release, in TAP; or writes down what it
-# does, to be expected from now on.
+# conformance.sh [--record nvmet|target]: that the machine's kernel does what tests/conformance expects of its release, in TAP, a plan for each
+# of its targets; or writes down what it does, to be expected from now on.
 #
 # machine: --kernel 6.12 --bare
 # long machine: --kernel 6.1 --bare
@@ -13,19 +13,18 @@ cd "$top/tests/conformance"
 
 release=$(uname -r)
 case $release in
-6.1.*) expected=6.1.expected ;;
-6.12.*) expected=6.12.expected ;;
-7.*) expected=7.expected ;;
+6.1.*) expected=6.1 ;;
+6.12.*) expected=6.12 ;;
+7.*) expected=7 ;;
 *)
 	echo "Bail out! nothing is expected of $release"
 	exit 1
 	;;
 esac
-[ "${1:-}" != --record ] || expected=''
 
 dir=/run/conformance
-mkdir -p $dir/direct $dir/ram
-modprobe -a nvme-tcp nvmet loop dummy
+mkdir -p $dir/direct $dir/ram /var/target
+modprobe -a nvme-tcp nvmet loop dummy sd_mod
 ip link add conformance type dummy
 ip addr add 192.0.2.1/32 dev conformance
 ip link set conformance up
@@ -40,11 +39,19 @@ mount -t ramfs none $dir/ram
 truncate -s 1M $dir/direct/file $dir/ram/file
 
 status=0
-# shellcheck disable=SC2086
-"$top/build/release/tests/conformance/conformance" --set DISK="$disk" --set DISK_TWO="$disk_two" --set READ_ONLY="$read_only" \
-	--set MOUNTED="$mounted" --set CONTROLLER=/dev/nvme0 --set CHAR=/dev/null --set MISSING=$dir/direct/missing --set FILE=$dir/direct/file \
-	--set NEW_FILE=$dir/direct/new --set NO_DIRECT=$dir/ram/file --set FOLDER=$dir --set ADDRESS=192.0.2.1 \
-	--host ./real-host configfs nvmet.calls $expected || status=$?
+play() {	# nvmet|target [EXPECTED]
+	"$top/build/release/tests/conformance/conformance" --root "$1" --set DISK="$disk" --set DISK_TWO="$disk_two" --set READ_ONLY="$read_only" \
+		--set MOUNTED="$mounted" --set CONTROLLER=/dev/nvme0 --set CHAR=/dev/null --set MISSING=$dir/direct/missing \
+		--set FILE=$dir/direct/file --set NEW_FILE=$dir/direct/new --set NO_DIRECT=$dir/ram/file --set FOLDER=$dir \
+		--set ADDRESS=192.0.2.1 --host ./real-host configfs "$1.calls" ${2:+"$2"} || status=$?
+}
+
+if [ "${1:-}" = --record ]; then
+	play "$2"
+else
+	play nvmet "nvmet-$expected.expected"
+	play target "target-$expected.expected"
+fi
 
 umount $dir/direct $dir/ram
 losetup -d "$disk" "$disk_two" "$read_only" "$mounted"

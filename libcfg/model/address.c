@@ -71,3 +71,16 @@ bool fc_address_ok(const char *text)
 	return (fc_name(text, "nn-0x", &n) && text[n] == ':' && fc_name(text + n + 1, "pn-0x", &m) && !text[n + 1 + m]) ||
 	       (fc_name(text, "nn-", &n) && text[n] == ':' && fc_name(text + n + 1, "pn-", &m) && !text[n + 1 + m]);
 }
+
+bool portal_parse(const char *text, char buf[IP_TEXT_MAX], struct ip_address *ret, const char **ret_port)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	bool brackets = n > 2 && text[0] == '[' && colon[-1] == ']';
+
+	if (!n || n >= IP_TEXT_MAX)
+		return false;
+	snprintf(buf, IP_TEXT_MAX, "%.*s", (int)(brackets ? n - 2 : n), brackets ? text + 1 : text);
+	*ret_port = colon + 1;
+	return ip_parse(buf, ret) && ret->v6 == brackets;
+}

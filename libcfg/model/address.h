@@ -22,6 +22,10 @@ bool ip_is_link_local(const struct ip_address *a);	/* fe80::/10: means nothing w
 /* Whether two listeners on one port number get in each other's way. One on :: takes IPv4 as well. */
 bool ip_clashes(const struct ip_address *a, const struct ip_address *b);
 
+/* "192.0.2.1:3260", "[2001:db8::1]:3260": the address's text goes into buf, which ret's scope is borrowed from, the port number is borrowed from
+ * text. */
+bool portal_parse(const char *text, char buf[IP_TEXT_MAX], struct ip_address *ret, const char **ret_port);
+
 /* "nn-0x" and "pn-0x" with 16 hex digits each and a colon between, or the same without "0x". */
 bool fc_address_ok(const char *text);
 

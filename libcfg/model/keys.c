@@ -70,6 +70,29 @@ static bool key_of_serial(struct key *k, const char *serial)
 	return bridge_name_of_serial(serial, name) && key_of_bridge(k, name);
 }
 
+const char *key_of_portal(struct key *k, const char *address, const char *port)
+{
+	snprintf(k->text, sizeof(k->text), "@portal:%s:%s", address, port);
+	return k->text;
+}
+
+const char *key_of_portals(struct key *k, const char *port)
+{
+	snprintf(k->text, sizeof(k->text), "@portals:%s", port);
+	return k->text;
+}
+
+size_t keys_of_name(const struct object *o, struct key k[KEYS_MAX])
+{
+	const char *colon = o->kind == KIND_PORTAL ? strrchr(o->name, ':') : NULL;
+
+	if (!colon)
+		return 0;
+	snprintf(k[0].text, sizeof(k[0].text), "@portal:%s", o->name);
+	key_of_portals(&k[1], colon + 1);
+	return 2;
+}
+
 static bool is_address(const struct object *o, const struct attr_row *row)
 {
 	return o->kind == KIND_PORT &&

@@ -22,6 +22,11 @@ const char *key_of_rtpi(struct key *k, unsigned rtpi);
 /* A backend by the part of its unit serial that the NAA identifier is made of: digits in hexadecimal, whatever stands between them. */
 #define NAA_DIGITS 25
 const char *key_of_naa(struct key *k, const char *serial);
+/* A portal by its address as a name has it and its port number, and by that alone. */
+const char *key_of_portal(struct key *k, const char *address, const char *port);
+const char *key_of_portals(struct key *k, const char *port);
+/* What an object's name is found under, whatever its values. */
+size_t keys_of_name(const struct object *o, struct key k[KEYS_MAX]);
 /* What the value of a row, as the object is now, is found under. Not for ATTR_REFS. Several rows may stand for the same keys. */
 size_t keys_of_row(const struct object *o, const struct attr_row *row, struct key k[KEYS_MAX]);
 /* Of rows that stand for the same keys, one. */

@@ -151,6 +151,19 @@ int name_parse_lun(const char *text, char **ret, struct cfg_error *err)
 	return parse_number("LUN", text, 0, 65535, "", ret, err);
 }
 
+bool name_is_iscsi(const char *text)
+{
+	size_t digits = strlen(text) > 4 ? strspn(text + 4, "0123456789abcdef") : 0;
+
+	/* Initiators' names are made lower case before they are looked up (RFC 7143 4.2.7.1): no other would ever be found. */
+	if (strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+		return false;
+	if (strncmp(text, "iqn.", 4) == 0)
+		return good_date(text + 4) && text[11] == '.' && good_domain(text + 12);
+	return digits && !text[4 + digits] &&
+	       ((strncmp(text, "eui.", 4) == 0 && digits == 16) || (strncmp(text, "naa.", 4) == 0 && (digits == 16 || digits == 32)));
+}
+
 int name_parse_fabric(const char *text, char **ret, struct cfg_error *err)
 {
 	if (attr_only_of(text) & ONLY_FABRICS)
@@ -174,19 +187,12 @@ int name_parse_wwn(const char *text, char **ret, struct cfg_error *err)
 
 int name_parse_portal(const char *text, char **ret, struct cfg_error *err)
 {
-	const char *colon = strrchr(text, ':');
-	_cleanup_free_ char *address = colon ? strndup(text, (size_t)(colon - text)) : NULL;
-	size_t n = address ? strlen(address) : 0;
-	bool brackets = n > 2 && address[0] == '[' && address[n - 1] == ']';
-	char canonical[IP_TEXT_MAX];
+	char address[IP_TEXT_MAX], canonical[IP_TEXT_MAX];
 	struct ip_address ip;
+	const char *digits;
 	uint64_t port;
 
-	if (brackets) {
-		address[n - 1] = 0;
-		memmove(address, address + 1, n - 1);
-	}
-	if (!address || text_to_u64(colon + 1, &port) < 0 || !port || port > 65535 || !ip_parse(address, &ip) || ip.v6 != brackets)
+	if (!portal_parse(text, address, &ip, &digits) || text_to_u64(digits, &port) < 0 || !port || port > 65535)
 		return cfg_error_set(err, EINVAL, "\"%.80s\" is no portal: %s", text, kind_info(KIND_PORTAL)->name_doc);
 	*ret = strf("%s:%llu", ip_to_text(&ip, canonical), (unsigned long long)port);
 	return *ret ? 0 : cfg_error_oom(err);

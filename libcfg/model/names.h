@@ -23,6 +23,8 @@ int name_parse_ana_group(const char *text, char **ret, struct cfg_error *err);
 int name_parse_fabric(const char *text, char **ret, struct cfg_error *err);
 /* Of a SCSI device: what a name looks like depends on the fabric, and is for validation to say. */
 int name_parse_wwn(const char *text, char **ret, struct cfg_error *err);
+/* RFC 7143 4.2.7.3 to 4.2.7.6, in lower case. */
+bool name_is_iscsi(const char *text);
 int name_parse_tag(const char *text, char **ret, struct cfg_error *err);
 int name_parse_lun(const char *text, char **ret, struct cfg_error *err);
 /* "192.0.2.1:3260"; an IPv6 address in brackets, in its shortest form. */

@@ -86,11 +86,36 @@ static int index_names(struct object *o, const struct attr_row *row, char *const
 	return 0;
 }
 
+static void unindex_name(struct object *o)
+{
+	struct key k[KEYS_MAX];
+	size_t n = keys_of_name(o, k);
+
+	while (n--)
+		index_del(o->tree, k[n].text, o);
+}
+
+/* All or none. */
+static int index_name(struct object *o)
+{
+	struct key k[KEYS_MAX];
+	size_t n = keys_of_name(o, k);
+
+	for (size_t i = 0; i < n; i++)
+		if (index_add(o->tree, k[i].text, o) < 0) {
+			while (i--)
+				index_del(o->tree, k[i].text, o);
+			return -ENOMEM;
+		}
+	return 0;
+}
+
 /* Takes a whole object out of the index. */
 static void unindex(struct object *o)
 {
 	struct key k[KEYS_MAX];
 
+	unindex_name(o);
 	attr_foreach(row, o->kind) {
 		size_t n = keys_are_of(o, row) ? keys_of_row(o, row, k) : 0;
 
@@ -294,11 +319,16 @@ int object_add(struct object *parent, enum kind kind, const char *name, struct o
 		}
 		parent->children = children;
 	}
+	o->tree = parent->tree;
+	if (o->tree && index_name(o) < 0) {
+		o->tree = NULL;
+		object_destroy(o);
+		return -ENOMEM;
+	}
 	memmove(parent->children + i + 1, parent->children + i, (parent->n_children - i) * sizeof(*parent->children));
 	parent->children[i] = o;
 	parent->n_children++;
 	o->parent = parent;
-	o->tree = parent->tree;
 	if (o->tree)
 		o->tree->count++;
 	if (ret)

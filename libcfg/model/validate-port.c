@@ -123,6 +123,29 @@ static void check_parameters(struct check *c)
 		wrong(c, "pi_enable", "is offered by rdma only");
 }
 
+/* Both kinds of target listen on the machine's addresses. */
+static void check_portals(struct check *c)
+{
+	const char *traddr = object_get(c->o, "traddr"), *trsvcid = object_get(c->o, "trsvcid"), *port;
+	struct ip_address a, b;
+	char buf[IP_TEXT_MAX];
+	struct users u;
+	struct key k;
+
+	if (!is_word(c->o, "trtype", "tcp") || !traddr || !trsvcid || !ip_parse(traddr, &a))
+		return;
+	u = tree_key_owners(c->t, key_of_portals(&k, trsvcid));
+	for (size_t i = 0; i < u.n; i++) {
+		_cleanup_free_ char *path = NULL;
+
+		if (!portal_parse(u.items[i]->name, buf, &b, &port) || !ip_clashes(&a, &b))
+			continue;
+		path = object_path(u.items[i]);
+		wrong(c, "traddr", "%s clashes with %s", traddr, path ? path : u.items[i]->name);
+		return;
+	}
+}
+
 void check_port(struct check *c)
 {
 	/* That it is missing is said already. */
@@ -130,6 +153,7 @@ void check_port(struct check *c)
 		return;
 	check_address(c);
 	check_address_unique(c);
+	check_portals(c);
 	check_security(c);
 	check_parameters(c);
 }

@@ -33,6 +33,14 @@ void check_namespace_on(struct check *c, const struct object *backend);
 /* What makes a backend a shared one, in words: "its type is ramdisk". Caller frees. */
 char *why_shared(const struct tree *t, const struct object *backend);
 
+void check_fabric(struct check *c);
+void check_target(struct check *c);
+void check_tpg(struct check *c);
+void check_lun(struct check *c);
+void check_portal(struct check *c);
+void check_acl(struct check *c);
+void check_mapped_lun(struct check *c);
+
 void check_port(struct check *c);
 void check_referral(struct check *c);
 

@@ -242,6 +242,27 @@ static void check_object(const struct tree *t, const struct object *o, struct cf
 	case KIND_REFERRAL:
 		check_referral(&c);
 		break;
+	case KIND_FABRIC:
+		check_fabric(&c);
+		break;
+	case KIND_TARGET:
+		check_target(&c);
+		break;
+	case KIND_TPG:
+		check_tpg(&c);
+		break;
+	case KIND_LUN:
+		check_lun(&c);
+		break;
+	case KIND_PORTAL:
+		check_portal(&c);
+		break;
+	case KIND_ACL:
+		check_acl(&c);
+		break;
+	case KIND_MAPPED_LUN:
+		check_mapped_lun(&c);
+		break;
 	default:
 		break;
 	}
@@ -292,14 +313,57 @@ static int check_users(const struct tree *t, const char *path, struct map *seen,
 	return r;
 }
 
+static int check_all(const struct tree *t, const struct object *parent, enum kind kind, struct map *seen, struct cfg_errors *errs)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < object_count(parent, kind); i++)
+		r = check_once(t, object_nth(parent, kind, i), seen, errs);
+	return r;
+}
+
+static int check_exporters_of(const struct tree *t, const char *backend, enum kind kind, struct map *seen, struct cfg_errors *errs)
+{
+	struct users u = tree_users(t, KIND_BACKEND, backend);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < u.n; i++)
+		if (u.items[i]->kind == kind)
+			r = check_once(t, u.items[i], seen, errs);
+	return r;
+}
+
+/* Those whom it touches without a reference by a name that is known everywhere. */
+static int check_near(const struct tree *t, const struct change *c, struct map *seen, struct cfg_errors *errs)
+{
+	const struct object *some = c->after ? c->after : c->before;
+	_cleanup_free_ char *parent_path = path_parent(c->path);
+	const struct object *parent = parent_path ? tree_find(t, parent_path) : NULL, *o = tree_find(t, c->path);
+	const char *backend = some->kind == KIND_LUN ? object_get(some, "backend") : NULL;
+	int r = parent_path ? 0 : -ENOMEM;
+
+	/* Mapped LUNs name it. */
+	for (size_t i = 0; r >= 0 && some->kind == KIND_LUN && !o && parent && i < object_count(parent, KIND_ACL); i++)
+		r = check_all(t, object_nth(parent, KIND_ACL, i), KIND_MAPPED_LUN, seen, errs);
+	/* It makes a backend a shared one, on which a namespace may do less. */
+	if (r >= 0 && backend)
+		r = check_exporters_of(t, backend, KIND_NAMESPACE, seen, errs);
+	if (r >= 0 && some->kind == KIND_ALUA_GROUP && parent)
+		r = check_exporters_of(t, parent->name, o ? KIND_NAMESPACE : KIND_LUN, seen, errs);
+	/* It says whether its initiators must authenticate themselves. */
+	if (r >= 0 && some->kind == KIND_TPG && o && c->before)
+		r = check_all(t, o, KIND_ACL, seen, errs);
+	return r;
+}
+
 static int check_change(const struct tree *t, const struct change *c, struct map *seen, struct cfg_errors *errs)
 {
 	const struct object *o = tree_find(t, c->path);
-	int r;
+	int r = check_near(t, c, seen, errs);
 
 	/* Referrers are hurt when the object goes, or is a backend that changes under them; all else they say was checked with them. */
-	if (!o)
-		return check_users(t, c->path, seen, errs);
+	if (r < 0 || !o)
+		return r < 0 ? r : check_users(t, c->path, seen, errs);
 	r = check_once(t, o, seen, errs);
 	if (r >= 0 && o->kind == KIND_BACKEND && c->before)
 		r = check_users(t, c->path, seen, errs);

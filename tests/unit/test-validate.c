@@ -11,6 +11,10 @@
 #define S1 "nqn.2026-11.org.example:s1"
 #define S2 "nqn.2026-11.org.example:s2"
 #define H1 "nqn.2026-11.org.example:h1"
+#define T1 "targets/iscsi/iqn.2026-11.org.example:t1"
+#define T2 "targets/iscsi/iqn.2026-11.org.example:t2"
+#define L1 "targets/loopback/naa.5000000000000001"
+#define I1 "iqn.2026-11.org.example:i1"
 #define DOC(members) "{ \"version\": 1, " members " }"
 
 /* ---- right ones ---- */
@@ -50,6 +54,27 @@ static const char *const right[] = {
 	    " \"subsystems\": { \"" S1 "\": { \"namespaces\": { \"1\": { \"backend\": \"a\" },"
 	    "                   \"2\": { \"backend\": \"b\", \"p2pmem\": \"0000:3b:00.0\" } } } }"),
 	DOC("\"nvmet\": { \"discovery_nqn\": \"nqn.2026-11.org.example:s10\" }, \"subsystems\": { \"" S1 "\": {} }"),
+	/* A shared backend stands behind any number of LUNs, and one namespace. */
+	DOC("\"backends\": { \"a\": { \"type\": \"ramdisk\", \"size\": \"1MiB\" } },"
+	    " \"subsystems\": { \"" S1 "\": { \"namespaces\": { \"1\": { \"backend\": \"a\" } } } },"
+	    " \"targets\": { \"loopback\": { \"naa.5000000000000001\": { \"tpgs\": { \"1\": { \"luns\": {"
+	    "   \"0\": { \"backend\": \"a\" }, \"1\": { \"backend\": \"a\" } } } } } } }"),
+	/* Targets share a portal; 0.0.0.0 leaves IPv6 alone; a portal and a port of one number on two addresses. */
+	DOC("\"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"trsvcid\": \"3260\" } },"
+	    " \"targets\": { \"iscsi\": {"
+	    "   \"iqn.2026-11.org.example:t1\": { \"tpgs\": { \"1\": { \"portals\": { \"192.0.2.2:3260\": {}, \"[2001:db8::1]:3260\": {} } } } },"
+	    "   \"iqn.2026-11.org.example:t2\": { \"tpgs\": { \"1\": { \"portals\": { \"192.0.2.2:3260\": {}, \"[2001:db8::1]:3260\": {} } } } },"
+	    "   \"iqn.2026-11.org.example:t3\": { \"tpgs\": { \"1\": { \"portals\": { \"0.0.0.0:3261\": {}, \"[2001:db8::1]:3261\": {} } } } } } }"),
+	/* Who need not authenticate needs no CHAP; names of every form. */
+	DOC("\"targets\": { \"iscsi\": { \"eui.02004567a425678d\": { \"tpgs\": { \"0\": { \"authentication\": false,"
+	    "   \"generate_node_acls\": true, \"acls\": { \"naa.52004567ba64678d\": {} } },"
+	    "   \"1\": { \"acls\": { \"" I1 "\": { \"authentication\": 0 } } } } } },"
+	    " \"srpt\": { \"0002:c903:00ab:cdef\": { \"tpgs\": { \"1\": { \"acls\": { \"0xfe8000000000000000020c90300abcde\": {} } } } } },"
+	    " \"fc\": { \"21:00:00:24:ff:31:4c:48\": {} }, \"sbp\": { \"0123456789abcdef\": {} },"
+	    " \"vhost\": { \"naa.60014055d1f0c8eaaaabbbbcccc01234\": { \"tpgs\": { \"255\": {} } } } }"),
+	/* An ALUA state that is supported and that the target may set. */
+	DOC("\"backends\": { \"a\": { \"type\": \"file\", \"path\": \"/srv/a\", \"alua_groups\": { \"x\": {"
+	    "   \"alua_access_type\": \"implicit\", \"alua_access_state\": \"standby\" } } } }"),
 };
 
 static void test_right(void **state)
@@ -106,7 +131,7 @@ static void set(struct tree *t, const char *path, const char *attr, const char *
 	}
 }
 
-static const struct {
+static const struct change_case {
 	const char *path, *attr, *value;	/* attr NULL: removed */
 	const char *expected;			/* what is said, one line; "": nothing */
 } changes[] = {
@@ -154,10 +179,10 @@ static const struct {
 	{ "ports/1/ana_groups/2", "ana_state", "change", "" },
 };
 
-static void test_changes(void **state)
+static void check_changes(const char *from, const struct change_case *changes, size_t n)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-		_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(base), *b = tree_copy(a);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(from), *b = tree_copy(a);
 		_cleanup_changes_ struct changes c = { 0 };
 		_cleanup_errors_ struct cfg_errors errs = { 0 };
 		_cleanup_free_ char *said = NULL;
@@ -176,6 +201,68 @@ static void test_changes(void **state)
 		if (*changes[i].expected ? strncmp(said, changes[i].expected, strlen(changes[i].expected)) != 0 || errs.total != 1 : *said)
 			fail_msg("%s %s=%s says\n%snot\n%s", changes[i].path, changes[i].attr, changes[i].value, said, changes[i].expected);
 	}
+}
+
+static const char scsi_base[] =
+	DOC("\"lu_groups\": { \"g\": {} },"
+	    " \"backends\": { \"a\": { \"type\": \"block\", \"device\": \"/dev/vdb\" },"
+	    "   \"b\": { \"type\": \"ramdisk\", \"size\": \"1MiB\", \"alua_groups\": { \"near\": {} } },"
+	    "   \"c\": { \"type\": \"file\", \"path\": \"/srv/c\", \"buffered_io\": true } },"
+	    " \"subsystems\": { \"" S1 "\": { \"namespaces\": { \"1\": { \"backend\": \"a\", \"resv_enable\": true },"
+	    "   \"2\": { \"backend\": \"b\" } } } },"
+	    " \"ports\": { \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"subsystems\": [ \"" S1 "\" ] } },"
+	    " \"targets\": { \"iscsi\": {"
+	    "   \"iqn.2026-11.org.example:t1\": { \"tpgs\": { \"1\": {"
+	    "     \"luns\": { \"0\": { \"backend\": \"b\", \"alua_group\": \"near\" }, \"1\": { \"backend\": \"c\" } },"
+	    "     \"portals\": { \"192.0.2.1:3260\": {} },"
+	    "     \"acls\": { \"" I1 "\": { \"userid\": \"i\", \"password\": { \"file\": \"i\" },"
+	    "       \"mapped_luns\": { \"0\": { \"lun\": 0 }, \"1\": { \"lun\": 1 } } },"
+	    "       \"iqn.2026-11.org.example:i2\": { \"authentication\": 0 } } } } },"
+	    "   \"iqn.2026-11.org.example:t2\": { \"tpgs\": { \"1\": { \"authentication\": false,"
+	    "     \"acls\": { \"" I1 "\": {} } } } } },"
+	    "   \"loopback\": { \"naa.5000000000000001\": { \"tpgs\": { \"1\": {} } } } }");
+
+static const struct change_case scsi_changes[] = {
+	{ "backends/a", "emulate_caw", "0",
+	  "subsystems/" S1 "/namespaces/1: resv_enable: cannot be with backends/a, which is shared (emulate_caw is set)" },
+	{ L1 "/tpgs/1/luns/0", "backend", "a",
+	  "subsystems/" S1 "/namespaces/1: resv_enable: cannot be with backends/a, which is shared (" L1 "/tpgs/1/luns/0 exports it)" },
+	{ L1 "/tpgs/1/luns/0", "backend", "b", "" },
+	{ "backends/a/alua_groups/x", "preferred", "1",
+	  "subsystems/" S1 "/namespaces/1: resv_enable: cannot be with backends/a, which is shared (it has ALUA groups)" },
+	{ "backends/b/alua_groups/near", NULL, NULL,
+	  T1 "/tpgs/1/luns/0: alua_group: names the ALUA group near, which backends/b does not have" },
+	{ "backends/b", "data_path", "direct", "backends/b: data_path: cannot be direct: its type is ramdisk, which takes the SCSI target" },
+	{ "backends/c", "data_path", "direct",
+	  "backends/c: data_path: cannot be direct: " T1 "/tpgs/1/luns/1 exports it, which takes the SCSI target" },
+	{ "backends/a", "data_path", "direct", "" },
+	{ T1 "/tpgs/1/luns/1", NULL, NULL, T1 "/tpgs/1/acls/" I1 "/mapped_luns/1: lun: names LUN 1, which the portal group does not have" },
+	{ T1 "/tpgs/1/acls/" I1 "/mapped_luns/1", NULL, NULL, "" },
+	{ T1 "/tpgs/1/acls/" I1 "/mapped_luns/2", "lun", "0",
+	  T1 "/tpgs/1/acls/" I1 "/mapped_luns/2: lun: 0 is that of mapped_luns/0 too; an initiator sees a LUN once" },
+	{ T2 "/tpgs/1", "authentication", "1",
+	  T2 "/tpgs/1/acls/" I1 ": userid: is missing, and the portal group asks for authentication" },
+	{ T1 "/tpgs/1", "generate_node_acls", "1", T1 "/tpgs/1: authentication: locks everybody out" },
+	{ T1 "/tpgs/1/acls/iqn.2026-11.org.example:i2", "authentication", "1",
+	  T1 "/tpgs/1/acls/iqn.2026-11.org.example:i2: userid: is missing, and authentication=1 asks" },
+	{ T2 "/tpgs/1/portals/192.0.2.1:3260", "iser", "0", "" },
+	{ T2 "/tpgs/1/portals/0.0.0.0:3260", "iser", "0",
+	  T2 "/tpgs/1/portals/0.0.0.0:3260: clashes with " T1 "/tpgs/1/portals/192.0.2.1:3260" },
+	{ T2 "/tpgs/1/portals/[::]:3260", "iser", "0",
+	  T2 "/tpgs/1/portals/[::]:3260: clashes with " T1 "/tpgs/1/portals/192.0.2.1:3260" },
+	{ T2 "/tpgs/1/portals/192.0.2.1:4420", "iser", "0",
+	  T2 "/tpgs/1/portals/192.0.2.1:4420: clashes with the address of ports/1 (192.0.2.1)" },
+	{ "ports/1", "trsvcid", "3260", "ports/1: traddr: 192.0.2.1 clashes with " T1 "/tpgs/1/portals/192.0.2.1:3260" },
+	{ L1 "/tpgs/1", "nexus", "naa.5000000000000009", L1 "/tpgs/1: nexus: is naa.5000000000000001 and stays so" },
+	{ "lu_groups/g", NULL, NULL, "" },
+	{ "backends/b", "size", "1052672", "" },
+	{ "target", "dbroot", "/srv/target", "" },
+};
+
+static void test_changes(void **state)
+{
+	check_changes(base, changes, ARRAY_SIZE(changes));
+	check_changes(scsi_base, scsi_changes, ARRAY_SIZE(scsi_changes));
 }
 
 static void test_what_is_fixed(void **state)
@@ -253,11 +340,16 @@ static bool needs_both(const struct cfg_error *e)
 	return strstr(e->msg, "stays so") || strstr(e->msg, "never shrunk");
 }
 
-static void random_valid_change(struct random *r, struct tree *t)
-{
-	static const struct {
-		const char *path, *attr, *values[5];
-	} sets[] = {
+struct random_set {
+	const char *path, *attr, *values[5];
+};
+
+static const struct scenario {
+	const char *base;
+	struct random_set sets[30];
+	const char *removals[12];
+} scenarios[] = {
+	{ base, {
 		{ "backends/a", "device", { "/dev/vdb", "/dev/vdc", "/dev/vdd", NULL } },
 		{ "backends/c", "device", { "/dev/vdb", "/dev/vdc", "/srv/b", "/dev/nvme0" } },
 		{ "backends/c", "buffered_io", { "0", "1", NULL } },
@@ -283,29 +375,75 @@ static void random_valid_change(struct random *r, struct tree *t)
 		{ "ports/2", "subsystems", { S1, S2 } },
 		{ "ports/1", "tsas", { "none", "tls1.3", "connected", NULL } },
 		{ "ports/1", "treq", { "required", "not specified", NULL } },
-	};
-	static const char *const removals[] = { "backends/a", "backends/c", "hosts/" H1, "subsystems/" S1, "subsystems/" S2,
-						"subsystems/" S1 "/namespaces/1", "ports/1", "nvmet", "backends/d" };
+	}, { "backends/a", "backends/c", "hosts/" H1, "subsystems/" S1, "subsystems/" S2, "subsystems/" S1 "/namespaces/1", "ports/1", "nvmet",
+	     "backends/d" } },
+	{ scsi_base, {
+		{ "backends/a", "data_path", { "auto", "direct", "shared", NULL } },
+		{ "backends/a", "emulate_caw", { "0", "1", NULL } },
+		{ "backends/a", "device", { "/dev/vdb", "/dev/a,b" } },
+		{ "backends/a", "buffered_io", { "0", "1", NULL } },
+		{ "backends/c", "data_path", { "auto", "direct" } },
+		{ "backends/c", "lu_group", { "g", "h", NULL } },
+		{ "backends/b", "block_size", { "512", "513", NULL } },
+		{ "backends/b/alua_groups/near", "alua_access_state", { "standby", "offline", NULL } },
+		{ "backends/b/alua_groups/near", "alua_support_standby", { "0", "1" } },
+		{ "backends/a/alua_groups/far", "preferred", { "0", "1" } },
+		{ "subsystems/" S1 "/namespaces/1", "resv_enable", { "0", "1" } },
+		{ "subsystems/" S1 "/namespaces/2", "backend", { "a", "b", "c" } },
+		{ "ports/1", "trsvcid", { "4420", "3260", "3261" } },
+		{ "ports/1", "traddr", { "192.0.2.1", "0.0.0.0" } },
+		{ T1 "/tpgs/1", "authentication", { "0", "1" } },
+		{ T1 "/tpgs/1", "generate_node_acls", { "0", "1" } },
+		{ T1 "/tpgs/1", "userid", { "t", NULL } },
+		{ T2 "/tpgs/1", "authentication", { "0", "1" } },
+		{ T1 "/tpgs/1/luns/0", "alua_group", { "near", "far", NULL } },
+		{ T1 "/tpgs/1/luns/0", "backend", { "a", "b", "c" } },
+		{ L1 "/tpgs/1/luns/0", "backend", { "a", "b", "c" } },
+		{ T1 "/tpgs/1/acls/" I1, "authentication", { "-1", "0", "1" } },
+		{ T1 "/tpgs/1/acls/" I1, "userid", { "i", NULL } },
+		{ T1 "/tpgs/1/acls/" I1, "password_mutual", { "file:m", NULL } },
+		{ T1 "/tpgs/1/acls/" I1 "/mapped_luns/2", "lun", { "0", "1", "2" } },
+		{ T2 "/tpgs/1/portals/192.0.2.1:3260", "iser", { "0" } },
+		{ T2 "/tpgs/1/portals/0.0.0.0:3260", "iser", { "0" } },
+		{ T2 "/tpgs/1/portals/192.0.2.1:4420", "iser", { "0" } },
+		{ T1 "/tpgs/2", "authentication", { "0" } },
+		{ T1 "/tpgs/2/portals/192.0.2.1:3260", "iser", { "0" } },
+	}, { "backends/b", "backends/b/alua_groups/near", "lu_groups/g", T1 "/tpgs/1/luns/0", T1 "/tpgs/1/luns/1", T1 "/tpgs/1/acls/" I1,
+	     T1 "/tpgs/1/acls/" I1 "/mapped_luns/1", T1 "/tpgs/1/portals/192.0.2.1:3260", T1, "subsystems/" S1 "/namespaces/2", "ports/1" } },
+};
+
+static size_t count_texts(const char *const *texts, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && texts[n])
+		n++;
+	return n;
+}
+
+static void random_valid_change(struct random *r, const struct scenario *s, struct tree *t)
+{
+	const struct random_set *set_one;
+	_cleanup_free_ char *parent = NULL;
 	struct object *o;
-	size_t i, n = 0;
+	size_t n = 0;
 
 	if (random_below(r, 5) == 0) {
-		o = tree_find(t, removals[random_below(r, ARRAY_SIZE(removals))]);
+		o = tree_find(t, s->removals[random_below(r, (uint32_t)count_texts(s->removals, ARRAY_SIZE(s->removals)))]);
 		if (o)
 			object_remove(o);
 		return;
 	}
-	i = random_below(r, ARRAY_SIZE(sets));
-	if (strstr(sets[i].path, "/namespaces/")) {
-		_cleanup_free_ char *parent = path_parent(sets[i].path);
-
-		if (!tree_find(t, parent))
-			return;
-	}
-	while (n < 5 && sets[i].values[n])
+	while (n < ARRAY_SIZE(s->sets) && s->sets[n].path)
 		n++;
-	n = random_below(r, (uint32_t)(n < 5 ? n + 1 : n));
-	set(t, sets[i].path, sets[i].attr, sets[i].values[n]);
+	set_one = &s->sets[random_below(r, (uint32_t)n)];
+	parent = path_parent(set_one->path);
+	if (!tree_find(t, parent))
+		return;
+	/* One more than there are values: absent. */
+	n = count_texts(set_one->values, ARRAY_SIZE(set_one->values));
+	n = random_below(r, (uint32_t)(n < ARRAY_SIZE(set_one->values) ? n + 1 : n));
+	set(t, set_one->path, set_one->attr, set_one->values[n]);
 }
 
 static bool said_too(const struct cfg_error *e, const struct cfg_errors *by)
@@ -316,19 +454,19 @@ static bool said_too(const struct cfg_error *e, const struct cfg_errors *by)
 	return false;
 }
 
-static void test_changes_are_judged_as_the_whole(void **state)
+static void judge(const struct scenario *s)
 {
 	size_t valid = 0, invalid = 0;
 
 	for (uint64_t seed = 1000; seed < 3000; seed++) {
 		struct random r = { seed };
-		_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(base), *b = tree_copy(a);
+		_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(s->base), *b = tree_copy(a);
 		_cleanup_changes_ struct changes c = { 0 };
 		_cleanup_errors_ struct cfg_errors part = { 0 }, whole = { 0 };
 		bool fixed = false;
 
 		for (unsigned i = 0; i <= random_below(&r, 4); i++)
-			random_valid_change(&r, b);
+			random_valid_change(&r, s, b);
 		assert_int_equal(tree_generate(b), 0);
 		assert_int_equal(changes_diff(a, b, false, &c), 0);
 		assert_int_equal(changes_apply(a, &c, NULL), 0);
@@ -350,6 +488,12 @@ static void test_changes_are_judged_as_the_whole(void **state)
 	}
 	assert_true(valid > 100);
 	assert_true(invalid > 100);
+}
+
+static void test_changes_are_judged_as_the_whole(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++)
+		judge(&scenarios[i]);
 }
 
 /* ---- cost ---- */

@@ -123,6 +123,24 @@ static void check_control_text(struct check *c, const char *attr, size_t max)
 		wrong(c, attr, "has %zu bytes; the SCSI target keeps %zu", strlen(value), max);
 }
 
+/* That the target by which its namespace reaches it can be made: none of somebody's, and no other backend's, is called so. */
+static void check_bridge(struct check *c, const char *bridge)
+{
+	const struct object *loopback = object_child(tree_root(c->t), KIND_FABRIC, "loopback");
+	struct users u;
+	struct key k;
+
+	if (loopback && object_child(loopback, KIND_TARGET, bridge))
+		wrong(c, "vpd_unit_serial", "calls the disk of the namespace %s, as targets/loopback/%s is", bridge, bridge);
+	u = tree_key_owners(c->t, key_of_bridge(&k, bridge));
+	for (size_t i = 0; i < u.n; i++)
+		if (u.items[i] != c->o && backend_has_bridge(c->t, u.items[i])) {
+			wrong(c, "vpd_unit_serial", "begins with the same 15 hexadecimal digits as that of backends/%s, and the disks of their "
+			      "namespaces are called by those", u.items[i]->name);
+			return;
+		}
+}
+
 static void check_serial(struct check *c)
 {
 	const char *serial = object_get(c->o, "vpd_unit_serial");
@@ -135,8 +153,13 @@ static void check_serial(struct check *c)
 	if (strchr(serial, '/'))
 		wrong(c, "vpd_unit_serial", "must not hold a slash: the kernel names a file by it");
 	bridge = backend_bridge_name(c->o);
-	if (!bridge && backend_has_bridge(c->t, c->o))
-		wrong(c, "vpd_unit_serial", "must hold at least 15 hexadecimal digits in lower case, which name the disk of the namespace");
+	if (backend_has_bridge(c->t, c->o)) {
+		if (bridge)
+			check_bridge(c, bridge);
+		else
+			wrong(c, "vpd_unit_serial",
+			      "must hold at least 15 hexadecimal digits in lower case, which name the disk of the namespace");
+	}
 	check_unique(c, "vpd_unit_serial", "serial");
 	u = tree_key_owners(c->t, key_of_naa(&k, serial));
 	for (size_t i = 0; i < u.n; i++)

@@ -132,6 +132,16 @@ void check_fabric(struct check *c)
 		wrong(c, "enforce_discovery_auth", "needs discovery_userid and discovery_password: without them nobody can discover");
 }
 
+/* Whether or not the backend has a bridge today. */
+static void check_bridge_name(struct check *c)
+{
+	struct key k;
+	struct users u = tree_key_owners(c->t, key_of_bridge(&k, c->o->name));
+
+	if (u.n)
+		wrong(c, NULL, "is the name of the target by which namespaces reach backends/%s", u.items[0]->name);
+}
+
 void check_target(struct check *c)
 {
 	const struct fabric *f = fabric_of(c->o);
@@ -139,6 +149,8 @@ void check_target(struct check *c)
 	if (!f)
 		return;
 	check_fabric_name(c, f, "a target");
+	if (streq(f->name, "loopback"))
+		check_bridge_name(c);
 	if (f->one_group && object_count(c->o, KIND_TPG) > 1)
 		wrong(c, NULL, "has %zu portal groups; targets of fabric %s have one", object_count(c->o, KIND_TPG), f->name);
 }

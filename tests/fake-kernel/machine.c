@@ -250,6 +250,7 @@ static const struct module {
 	{ "nvmet_rdma", .load = nvmet_load },
 	{ "nvmet_fc", .load = nvmet_load },
 	{ "nvme_loop", .option = "NVME_TARGET_LOOP", .load = nvmet_load },
+	{ "sd_mod" },
 	{ "target_core_mod", .load = lio_load },
 	{ "target_core_iblock", .load = lio_load },
 	{ "target_core_file", .load = lio_load },

@@ -57,9 +57,14 @@ struct cli {
 	uint64_t generation;
 	const char *plan;
 	/* export */
-	const char *nqn, *name, *size, *nsid;
+	const char *name, *size;
+	bool create;
+	const char *nqn, *nsid;
 	char **ports, **hosts;
-	bool any_host, create;
+	bool any_host;
+	const char *target, *lun, *chap_user, *chap_file;
+	char **portals, **initiators;
+	bool any_initiator;
 
 	sd_bus *bus;
 	const char *document;	/* what a document that is sent is called */

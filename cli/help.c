@@ -8,7 +8,7 @@ static int help_overview(void)
 {
 	puts("Usage: nvmetctl [OPTION]… VERB …\n"
 	     "\n"
-	     "Exports block storage over NVMe-oF from this Linux machine.\n");
+	     "Exports block storage over NVMe-oF and SCSI from this Linux machine.\n");
 	for (const struct verb *v = verbs; v->name; v++)
 		printf("  %-13s %s\n", v->name, v->doc);
 	puts("\nOptions of most verbs\n");
@@ -38,7 +38,9 @@ static void help_attribute(enum kind kind, const struct attr_row *row)
 {
 	_cleanup_free_ char *takes = attr_describe(row), *needs = attr_needs(row);
 
-	printf("%s of a %s: %s\n", row->name, kind_info(kind)->noun, takes ? takes : "");
+	const char *noun = kind_info(kind)->noun;
+
+	printf("%s of a%s %s: %s\n", row->name, strchr("AEIOaeio", *noun) ? "n" : "", noun, takes ? takes : "");
 	if (row->doc)
 		printf("    %s\n", row->doc);
 	if (row->source == ATTR_CONSTANT && row->dflt)
@@ -49,6 +51,11 @@ static void help_attribute(enum kind kind, const struct attr_row *row)
 		puts("    must be given");
 	else if (row->source == ATTR_DERIVED)
 		puts("    shown only; follows from other objects");
+	if (row->only) {
+		_cleanup_free_ char *only = attr_only_text(row->only);
+
+		printf("    only of %s\n", only ? only : "");
+	}
 	if (row->effect != EFFECT_NONE)
 		printf("    changing it in use: %s\n", effect_to_str(row->effect));
 	if (row->feature)
@@ -59,7 +66,9 @@ static void help_kind(enum kind kind)
 {
 	const struct kind_info *info = kind_info(kind);
 
-	printf("%s: %s\n", info->collection, info->doc ? info->doc : "");
+	/* "targets/NAME" for what stands in no collection of its own. */
+	printf("%s%s: %s\n", info->direct ? kind_info(info->parent)->collection : info->collection, info->direct ? "/FABRIC/NAME" : "",
+	       info->doc ? info->doc : "");
 	if (info->name_doc)
 		printf("name: %s\n", info->name_doc);
 	attr_foreach(row, kind) {
@@ -74,16 +83,22 @@ static bool help_model(const char *word)
 {
 	bool found = false;
 
-	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++)
-		if (streq(kind_info(k)->collection, word) || streq(kind_info(k)->noun, word)) {
-			help_kind(k);
-			return true;
-		}
+	/* A word may be that of several: "target". */
 	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++) {
-		const struct attr_row *row = attr_find(k, word);
+		if (kind_info(k)->internal || (!streq(kind_info(k)->collection, word) && !streq(kind_info(k)->noun, word)))
+			continue;
+		if (found)
+			putchar('\n');
+		help_kind(k);
+		found = true;
+	}
+	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++) {
+		const struct attr_row *row = kind_info(k)->internal ? NULL : attr_find(k, word);
 
 		if (!row || row->flags & ATTR_NO_MODEL)
 			continue;
+		if (found)
+			putchar('\n');
 		help_attribute(k, row);
 		found = true;
 	}

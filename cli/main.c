@@ -12,8 +12,9 @@
 
 const struct verb verbs[] = {
 	{ "export", 1, 1, EDIT | TAKES_EXPORT,
-	  "DEVICE|FILE|backends/NAME --nvme NQN [--port TRTYPE:ADDRESS[:SERVICE]]… [--host NQN]… [--any-host]",
-	  "export a device to NVMe hosts, in one line", verb_export },
+	  "DEVICE|FILE|backends/NAME [--nvme NQN [--port TRTYPE:ADDRESS[:SERVICE]]… [--host NQN]… [--any-host]]"
+	  " [--iscsi IQN [--portal ADDRESS[:PORT]]… [--initiator IQN]… [--any-initiator]]",
+	  "export a device to NVMe hosts or iSCSI initiators, in one line", verb_export },
 	{ "unexport", 1, 1, EDIT, "DEVICE|FILE|backends/NAME", "undo it", verb_unexport },
 	{ "show", 0, 1, LOOK | TAKES_DEFAULTS, "[PATH]", "objects as tree, table or details", verb_show },
 	{ "create", 1, -1, EDIT | TAKES_RECURSIVE, "PATH [ATTR=VALUE]… [VERB PATH …]…", "make an object", verb_edit },

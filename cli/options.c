@@ -32,6 +32,13 @@ static const struct option_row rows[] = {
 	{ "host", 0, "NQN", VALUE_LIST, AT(hosts), 0, TAKES_EXPORT, "let this host connect; several times" },
 	{ "any-host", 0, NULL, VALUE_FLAG, AT(any_host), 0, TAKES_EXPORT, "let every host connect" },
 	{ "nsid", 0, "N", VALUE_TEXT, AT(nsid), 0, TAKES_EXPORT, "number of the namespace; else a free one" },
+	{ "iscsi", 0, "IQN", VALUE_TEXT, AT(target), 0, TAKES_EXPORT, "the iSCSI target to export in" },
+	{ "portal", 0, "ADDRESS[:PORT]", VALUE_LIST, AT(portals), 0, TAKES_EXPORT, "serve it there; several times" },
+	{ "initiator", 0, "IQN", VALUE_LIST, AT(initiators), 0, TAKES_EXPORT, "let this initiator log in; several times" },
+	{ "any-initiator", 0, NULL, VALUE_FLAG, AT(any_initiator), 0, TAKES_EXPORT, "let every initiator log in" },
+	{ "chap-user", 0, "NAME", VALUE_TEXT, AT(chap_user), 0, TAKES_EXPORT, "who logs in must authenticate himself" },
+	{ "chap-password-file", 0, "NAME", VALUE_TEXT, AT(chap_file), 0, TAKES_EXPORT, "by the secret in this file of nvmetd's" },
+	{ "lun", 0, "N", VALUE_TEXT, AT(lun), 0, TAKES_EXPORT, "number of the LUN; else a free one" },
 	{ "size", 0, "SIZE", VALUE_TEXT, AT(size), 0, TAKES_EXPORT, "of a file" },
 	{ "create", 0, NULL, VALUE_FLAG, AT(create), 0, TAKES_EXPORT, "make the file if it is missing" },
 	{ "name", 0, "NAME", VALUE_TEXT, AT(name), 0, TAKES_EXPORT | TAKES_NAME, "of the backend; save: of the generation" },
@@ -201,4 +208,6 @@ void cli_done(struct cli *c)
 	strv_free(c->destroy_paths);
 	strv_free(c->ports);
 	strv_free(c->hosts);
+	strv_free(c->portals);
+	strv_free(c->initiators);
 }

@@ -116,6 +116,9 @@ struct json_object *report_errors(const struct cfg_errors *errs);
 struct json_object *report_differences(const struct differences *d);
 struct json_object *report_debts(const struct ledger *l, char *const *only /* NULL: all */);
 
+/* used-by.c: adds "used_by" to what is shown, with the backends at or below the path (NULL: all) that anything exports. -ENOMEM. */
+int show_used_by(const struct tree *t, const char *below, struct json_object *doc);
+
 /* secrets.c: inline secrets of a document become files. */
 typedef void (*secrets_done_fn)(void *userdata, struct cfg_error *err);
 /* Lets the attribute name a file that does not exist yet. */

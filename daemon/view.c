@@ -181,7 +181,7 @@ int manager_show(struct manager *m, const char *path, bool defaults, struct json
 	s.doc = o ? document_build(m->wanted, o, m->generation, s.flags | DOCUMENT_DERIVED) :
 		    document_build(m->wanted, NULL, m->generation, s.flags | DOCUMENT_DERIVED);
 	actual = o ? tree_find(m->actual, s.below) : tree_root(m->actual);
-	if (!s.doc || (actual && foreign_below(m, actual, show_foreign, &s) < 0)) {
+	if (!s.doc || (actual && foreign_below(m, actual, show_foreign, &s) < 0) || show_used_by(m->wanted, s.below, s.doc) < 0) {
 		json_object_put(s.doc);
 		return cfg_error_oom(err);
 	}

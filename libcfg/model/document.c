@@ -322,8 +322,8 @@ static int load_head(struct loader *l, struct json_object *json)
 
 static bool is_head(const char *key)
 {
-	/* What a kept generation carries besides: see store/. */
-	return streq(key, "version") || streq(key, "generation") || streq(key, "saved") || streq(key, "label");
+	/* What a kept generation carries besides (see store/), and what is shown beside the objects. */
+	return streq(key, "version") || streq(key, "generation") || streq(key, "saved") || streq(key, "label") || streq(key, "used_by");
 }
 
 static int load_root(struct loader *l, struct json_object *json)

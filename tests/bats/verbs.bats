@@ -143,6 +143,7 @@ unchanged() {
 	prints "OBJECT                                                                 WHAT" \
 		"backends" \
 		'`-vdb                                                                  block /dev/vdb' \
+		"  \`-used by $s1/namespaces/1         ports/1" \
 		"hosts" \
 		"\`-$host" \
 		"subsystems" \
@@ -467,7 +468,9 @@ stub_ssh() {
 	cd "$samples/bad"
 	ends 3 nvmetctl -H root@target apply dangling.json
 	diff -u <(sed 's/^/nvmetctl: /' dangling.err) "$T/err"
-	ends 2 nvmetctl -H root@target export vdc --nvme $n2
+	ends 2 nvmetctl -H root@target export vdd --nvme $n2
+	# But for the name of a backend.
+	ends 0 nvmetctl -H root@target export vdc --nvme $n2
 	ends 6 nvmetctl -H elsewhere show
 	complains "elsewhere: the connection by ssh ended before nvmetd answered"
 }

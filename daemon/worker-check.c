@@ -270,6 +270,6 @@ int worker_check(const struct pool_settings *s, const struct op *op, char **mess
 		return worker_say(message, EINVAL, "a worker does not %s \"%.200s\" with such a value", op_verb_to_str(op->verb),
 				  op->path);
 	if (takes_lu_group(op))
-		return worker_say(message, EINVAL, "a device without an LU group makes the kernel fail later; use default_lu_gp");
+		return worker_say(message, EINVAL, "a device without an LU group makes the kernel fail later; to give it back to the default one, remove its group");
 	return 0;
 }

@@ -10,6 +10,7 @@ make -s -C "$BUILD_DIR" install DESTDIR="$dest" >"$dest/log" 2>&1 || { cat "$des
 rm "$dest/log"
 diff - <(cd "$dest" && find . -type f -printf '%m %P\n' | LC_ALL=C sort -k 2) <<'END' || { echo "this is not what should be installed"; exit 1; }
 644 lib/systemd/system/nvmetd.service
+644 lib/udev/rules.d/55-nvmetctl.rules
 755 usr/sbin/nvmetctl
 755 usr/sbin/nvmetd
 644 usr/share/dbus-1/interfaces/org.nvmetctl1.xml

@@ -350,7 +350,7 @@ static void test_trap_4_lu_group(void **state)
 	tiny_put(&f->kernel, KFS_ATTR, group, "");
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		refuse(f, OP_WRITE, group, words[i]);
-	assert_says(f, "use default_lu_gp");
+	assert_says(f, "remove its group");
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		assert_int_equal(run(f, OP_WRITE, 0, group, others[i]), 0);
 }

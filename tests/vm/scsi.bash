@@ -296,3 +296,10 @@ lio_registrations() {
 		esac
 	done < <(tr -d '\0' <"$DBROOT/pr/aptpl_$1")
 }
+
+# ---- what a worker does ----
+
+# operation WORDS PATH [VALUE]: one operation of a worker on this kernel, without nvmetd (tests/vm/operation.c).
+operation() {
+	"$TOP/build/release/tests/vm/operation" "$@"
+}

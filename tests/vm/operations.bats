@@ -234,8 +234,7 @@ restored() {	# NUMBER
 
 @test "a secret of CHAP is hidden, written as it is, and cleared so that the kernel knows of none" {
 	local folder
-	mkdir -p -m 700 /etc/nvmetctl/secrets
-	(umask 077 && echo topsecret >/etc/nvmetctl/secrets/joe)
+	(umask 077 && mkdir -p /etc/nvmetctl/secrets && echo topsecret >/etc/nvmetctl/secrets/joe)
 	modprobe -a target_core_mod iscsi_target_mod
 	mkdir -p "$TARGET/iscsi/$IQN:t1/tpgt_1/acls/$INITIATOR"
 	for folder in target/iscsi/discovery_auth "target/iscsi/$IQN:t1/tpgt_1/auth" "target/iscsi/$IQN:t1/tpgt_1/acls/$INITIATOR/auth"; do

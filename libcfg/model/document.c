@@ -187,7 +187,9 @@ static int load_inline_secret(struct loader *l, struct object *o, const char *pa
 
 	if (!l->secrets)
 		return problem(l, v, path, row->name, "must be a reference, not the secret itself");
-	if (secret_check(secret, &err) < 0) {
+	/* Of hosts it is one of DH-HMAC-CHAP. */
+	r = o->kind == KIND_HOST ? secret_check(secret, &err) : secret_check_chap(secret, &err);
+	if (r < 0) {
 		r = take_problem(l, v, path, row->name, &err);
 	} else {
 		reference = strf("inline:%zu", strv_len(l->d->inline_secrets));

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The form of DH-HMAC-CHAP secrets, checked so that a typing error is found now and not by a host that cannot connect. */
+/* The form of secrets, checked so that a typing error is found now and not by a host that cannot connect. */
 #include "model/secret.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <zlib.h>
+
+#define CHAP_MAX 255	/* bytes of a secret that the kernel keeps (drivers/target/iscsi/iscsi_target_configfs.c) */
 
 static int base64_digit(char c)
 {
@@ -77,5 +79,19 @@ int secret_check(const char *text, struct cfg_error *err)
 		return cfg_error_set(err, EINVAL, "is no DH-HMAC-CHAP secret: its key has not the length of its hash function");
 	if (hash == -2)
 		return cfg_error_set(err, EINVAL, "is no DH-HMAC-CHAP secret: its checksum is wrong, so it was mistyped or cut");
+	return 0;
+}
+
+int secret_check_chap(const char *text, struct cfg_error *err)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > CHAP_MAX)
+		return cfg_error_set(err, EINVAL, "is no CHAP secret: it must have 1 to %d bytes", CHAP_MAX);
+	if (strncmp(text, "NULL", 4) == 0)
+		return cfg_error_set(err, EINVAL, "is no CHAP secret: what begins with NULL means none to the kernel");
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return cfg_error_set(err, EINVAL, "is no CHAP secret: it has a control character in it");
 	return 0;
 }

@@ -8,4 +8,8 @@
  * 32, 48 or 64 bytes and its CRC-32. The kernel checks none of that until a host connects. -EINVAL; the message never holds the secret. */
 int secret_check(const char *text, struct cfg_error *err);
 
+/* The same of a secret of iSCSI's CHAP: what the kernel keeps as it is, 1 to 255 bytes that do not begin with
+ * NULL, by which it would mean that there is none. A newline would be part of it, so there is none in it. */
+int secret_check_chap(const char *text, struct cfg_error *err);
+
 #endif

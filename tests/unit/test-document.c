@@ -317,6 +317,39 @@ static void test_inline_secrets(void **state)
 	assert_null(strstr(out, "DHHC"));
 }
 
+/* They have no form but what the kernel can keep. */
+static void test_inline_secrets_of_iscsi(void **state)
+{
+	static const struct {
+		const char *secret, *problem;
+	} cases[] = {
+		{ "twelve bytes or more", NULL },
+		{ SECRET1, NULL },
+		{ "", "is no CHAP secret: it must have 1 to 255 bytes" },
+		{ "NULLABLE", "is no CHAP secret: what begins with NULL means none to the kernel" },
+		{ "hidden\\n", "is no CHAP secret: it has a control character in it" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_document_ struct document d = { 0 };
+		_cleanup_errors_ struct cfg_errors errs = { 0 };
+		_cleanup_free_ char *text = strf("{ \"version\": 1, \"targets\": { \"iscsi\": { \"" T1 "\": { \"tpgs\": { \"1\": { \"acls\": {"
+						 " \"" I1 "\": { \"userid\": \"joe\", \"password\": \"%s\" } } } } } } } }",
+						 cases[i].secret);
+		int r = document_parse("x", text, strlen(text), &d, &errs);
+
+		if (cases[i].problem) {
+			assert_int_equal(r, -EINVAL);
+			assert_int_equal(errs.n, 1);
+			assert_non_null(strstr(errs.items[0].msg, cases[i].problem));
+			assert_null(strstr(errs.items[0].msg, "hidden"));
+		} else {
+			assert_int_equal(r, 0);
+			assert_string_equal(d.inline_secrets[0], cases[i].secret);
+		}
+	}
+}
+
 static void test_no_inline_secrets_in_objects(void **state)
 {
 	_cleanup_(object_freep) struct object *o = object_new_detached(KIND_HOST, H1);
@@ -471,6 +504,7 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_generation),
 		cmocka_unit_test(test_inline_secrets),
+		cmocka_unit_test(test_inline_secrets_of_iscsi),
 		cmocka_unit_test(test_no_inline_secrets_in_objects),
 		cmocka_unit_test(test_building),
 		cmocka_unit_test(test_derived_values_are_shown_when_asked_for),

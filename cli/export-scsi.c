@@ -270,25 +270,13 @@ static void print_login(const struct cli *c, const char *portal)
 	puts(" --login");
 }
 
-/* What is in the way of those who were named. */
 static void print_hints(const struct cli *c, struct json_object *group)
 {
-	struct json_object *acls = member(group, "acls");
-	bool demo = is_on(group, "generate_node_acls", false);
-
-	if (!acls && !demo)
+	if (!member(group, "acls") && !is_on(group, "generate_node_acls", false))
 		puts("No initiator may log in yet: nvmetctl export … --initiator IQN lets one in.");
 	if (c->chap_user)
 		printf("The initiator needs, in its iscsid.conf, node.session.auth.authmethod = CHAP, node.session.auth.username = %s, "
 		       "and the secret as node.session.auth.password.\n", c->chap_user);
-	for (char **i = c->initiators; i && *i; i++) {
-		struct json_object *acl = member(acls, *i), *own = member(acl, "authentication");
-		bool asked = own && json_object_get_int(own) >= 0 ? json_object_get_int(own) : is_on(group, "authentication", true);
-
-		if (asked && !member(acl, "userid"))
-			printf("%s cannot log in: the target asks for authentication, and it has no secret: "
-			       "--chap-user and --chap-password-file give it one.\n", *i);
-	}
 }
 
 int print_scsi_ways(struct cli *c, struct json_object *doc)

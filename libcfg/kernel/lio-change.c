@@ -28,11 +28,35 @@ bool lio_needs_anew(struct planner *p, const char *path, const struct object *ta
 	}
 }
 
+/* The kernel finds no group by the name of the default one: a storage object is back in that when its own group is deleted, and not before. */
+static int refuse_leaving(struct planner *p, const char *path, const struct change *c)
+{
+	const char *before = c && c->before ? object_get(c->before, "lu_group") : NULL;
+	_cleanup_free_ char *group = before && c->after && !object_get(c->after, "lu_group") ? strf("lu_groups/%s", before) : NULL;
+	const struct change *goes = group ? nvmet_change_of(p, group) : NULL;
+
+	if (!group || (goes && !goes->after))
+		return 0;
+	return cfg_error_set_at(p->err, EOPNOTSUPP, path, "lu_group",
+				"cannot be left out again: the kernel lets a backend into another group, and out of %s only when that is deleted",
+				before);
+}
+
+/* Its group goes, and the kernel lets go of it by itself. */
+static bool comes_by_itself(const struct object *target, const struct attr_row *row)
+{
+	return target->kind == KIND_BACKEND && streq(row->name, "lu_group") && !object_get_row(target, row);
+}
+
 /* A storage object is of what it was made of. */
 static int refuse_changed(struct planner *p, const char *path)
 {
 	static const char *const fixed[] = { "device", "path", "buffered_io" };
 	const struct change *c = nvmet_change_of(p, path);
+	int r = refuse_leaving(p, path, c);
+
+	if (r < 0)
+		return r;
 
 	if (c && c->before && c->after && streq_ptr(object_get(c->after, "type"), "ramdisk") &&
 	    !streq_ptr(object_get(c->before, "size"), object_get(c->after, "size")))
@@ -87,6 +111,18 @@ int lio_grow(struct planner *p, struct step *s, const char *path, const struct o
 	return tpgt ? step_op(s, OP_RESCAN_DISK, 0, tpgt, "0", "size") : -ENOMEM;
 }
 
+/* A group that this names is there first. */
+static int after_group(struct step *s, const struct object *target, const struct attr_row *row)
+{
+	const char *group = object_get_row(target, row);
+
+	if (group && target->kind == KIND_BACKEND && streq(row->name, "lu_group"))
+		return step_after(s, "+lu_groups/%s", group);
+	if (group && target->kind == KIND_LUN && streq(row->name, "alua_group"))
+		return step_after(s, "+backends/%s/alua_groups/%s", object_get(target, "backend"), group);
+	return 0;
+}
+
 int lio_change_object(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
 	_cleanup_free_ char *folder = lio_folder(p, path);
@@ -100,7 +136,7 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 	attr_foreach(row, target->kind) {
 		if (r < 0)
 			break;
-		if (!object_has_row(target, row) || !nvmet_differs(p, path, target, actual, row))
+		if (!object_has_row(target, row) || !nvmet_differs(p, path, target, actual, row) || comes_by_itself(target, row))
 			continue;
 		if (opens(target, actual, row)) {
 			open = true;
@@ -115,6 +151,8 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 			nvmet_worsen(s, EFFECT_DISCONNECT);
 			r = nvmet_write_row(s, folder, enable, "0", 0);
 		}
+		if (r >= 0)
+			r = after_group(s, target, row);
 		if (r < 0)
 			break;
 		nvmet_worsen(s, row->effect);

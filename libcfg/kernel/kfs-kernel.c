@@ -10,7 +10,6 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <dirent.h>
-#include <mntent.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,6 +19,7 @@
 #include <zlib.h>
 
 #include "base/text.h"
+#include "kernel/holder.h"
 #include "kernel/kfs.h"
 #include "kernel/scsi-disk.h"
 
@@ -214,42 +214,7 @@ static int kernel_hide(struct kfs *kfs, const char *path)
 
 /* ---- devices and files ---- */
 
-/* Who has the device mounted; "" when nobody. */
-static void find_mount(dev_t dev, char *ret, size_t size)
-{
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	struct mntent *m;
-
-	while (f && (m = getmntent(f))) {
-		struct stat st;
-
-		/* Only what names a device: stat of a dead network mount could hang. */
-		if (*m->mnt_fsname == '/' && stat(m->mnt_fsname, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == dev) {
-			snprintf(ret, size, "mounted on %s", m->mnt_dir);
-			break;
-		}
-	}
-	if (f)
-		endmntent(f);
-}
-
-/* Devices stacked on it (device mapper, md). */
-static void find_holder(dev_t dev, char *ret, size_t size)
-{
-	_cleanup_free_ char *path = strf("/sys/dev/block/%u:%u/holders", major(dev), minor(dev));
-	DIR *dir = path ? opendir(path) : NULL;
-	struct dirent *e;
-
-	while (dir && (e = readdir(dir)))
-		if (*e->d_name != '.') {
-			snprintf(ret, size, "held by /dev/%.100s", e->d_name);
-			break;
-		}
-	if (dir)
-		closedir(dir);
-}
-
-static int probe_block(int fd, const char *dev, unsigned flags, const struct stat *st, struct kfs_probe *ret)
+static int probe_block(struct kernel_kfs *k, int fd, const char *dev, unsigned flags, const struct stat *st, struct kfs_probe *ret)
 {
 	unsigned block;
 	int read_only;
@@ -266,13 +231,8 @@ static int probe_block(int fd, const char *dev, unsigned flags, const struct sta
 	if (flags & KFS_PROBE_EXCL) {
 		_cleanup_close_ int exclusive = open(dev, O_RDWR | O_EXCL | O_CLOEXEC);
 
-		if (exclusive < 0 && errno == EBUSY) {
-			find_mount(st->st_rdev, ret->holder, sizeof(ret->holder));
-			if (!*ret->holder)
-				find_holder(st->st_rdev, ret->holder, sizeof(ret->holder));
-			if (!*ret->holder)
-				snprintf(ret->holder, sizeof(ret->holder), "held by another program or device");
-		}
+		if (exclusive < 0 && errno == EBUSY)
+			device_holder(st->st_rdev, k->root, ret->holder, sizeof(ret->holder));
 	}
 	return 0;
 }
@@ -295,7 +255,7 @@ static int kernel_probe(struct kfs *kfs, const char *dev, unsigned flags, struct
 	if (fd < 0)
 		return -errno;
 	if (S_ISBLK(st.st_mode))
-		return probe_block(fd, dev, flags, &st, ret);
+		return probe_block(of(kfs), fd, dev, flags, &st, ret);
 	ret->type = 'f';
 	ret->size = (uint64_t)st.st_size;
 	/* nvmet takes it from the inode, and one of overlayfs has none there, whatever stat(2) says. */

@@ -46,7 +46,7 @@ struct kfs_probe {
 	uint32_t logical_block_size;	/* bytes; of a file: min(st_blksize, 4096), 0 if nvmet would find none */
 	uint32_t major, minor;		/* of a block device; 0:0 for a file */
 	char type;			/* 'b' block device, 'f' regular file */
-	char holder[128];		/* who has it open exclusively or mounted, or "" */
+	char holder[256];		/* who has it open exclusively or mounted, or "" */
 };
 
 enum kfs_probe_flags {

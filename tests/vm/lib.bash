@@ -153,6 +153,13 @@ loop_disk() {
 	losetup --find --show "$@" "$file"
 }
 
+# One partition from 1 MiB on, of 2 MiB.
+partition() {	# DISK
+	printf '\0\0\0\0\203\0\0\0\0\10\0\0\0\20\0\0' | dd of="$1" bs=1 seek=446 conv=notrunc status=none
+	printf '\125\252' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
+	blockdev --rereadpt "$1"
+}
+
 # ---- witnesses ----
 
 # What stands in nvmet's part of configfs, sorted: of each folder and link, and of each file its mode and what is in it; then what stands in

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	struct pool_settings settings = { .kernel = "configfs", .config_dir = "/etc/nvmetctl", .state_dir = "/var/lib/nvmetctl",
 					  .run_dir = "/run/nvmetd" };
 	struct worker w = { .settings = &settings, .sock = -1 };
-	struct op op = { .verb = verb_from(argc > 1 ? argv[1] : ""), .flags = OP_RECURSIVE | OP_NEWLINE };
+	struct op op = { .verb = verb_from(argc > 1 ? argv[1] : ""), .flags = OP_RECURSIVE | OP_NEWLINE | OP_EXCLUSIVE };
 	struct oplist ops = { .items = &op, .n = 1 };
 	_cleanup_free_ char *data = NULL, *message = NULL;
 	size_t done;

@@ -165,6 +165,45 @@ has_netlink_socket() {	# PID: and so listens, and has looked once, or is about t
 	contains "ENOENT: /dev/nothing does not exist"
 }
 
+@test "who holds a device is named: a mount, swap, a device on top, a storage object, and any of these of a partition or of the whole disk" {
+	local disk
+	ram_disks
+	refused_because /dev/ram0 0
+	mkfs.ext2 -q /dev/ram0
+	mkdir "$W/mnt"
+	mount /dev/ram0 "$W/mnt"
+	refused_because /dev/ram0 1 "/dev/ram0 is mounted on $W/mnt"
+	umount "$W/mnt"
+	mkswap -q /dev/ram1
+	swapon /dev/ram1
+	refused_because /dev/ram1 1 "/dev/ram1 is used as swap"
+	swapoff /dev/ram1
+	dmsetup create top --table '0 2048 linear /dev/ram2 0'
+	refused_because /dev/ram2 1 "/dev/ram2 is held by /dev/mapper/top"
+	dmsetup remove top
+	modprobe target_core_mod
+	mkdir -p $TARGET/core/iblock_1/ram
+	echo udev_path=/dev/ram3 >$TARGET/core/iblock_1/ram/control
+	echo /dev/ram3 >$TARGET/core/iblock_1/ram/udev_path
+	echo 1 >$TARGET/core/iblock_1/ram/enable
+	refused_because /dev/ram3 1 "/dev/ram3 is held by the storage object target/core/iblock_1/ram"
+	disk=$(loop_disk "$W/image" 8M --partscan)
+	partition "$disk"
+	mkfs.ext2 -q "${disk}p1"
+	mount "${disk}p1" "$W/mnt"
+	refused_because "$disk" 1 "$disk is in use: its partition ${disk}p1 is mounted on $W/mnt"
+	umount "$W/mnt"
+	dmsetup create top --table "0 8192 linear $disk 0"
+	refused_because "${disk}p1" 1 "${disk}p1 is in use: the disk that it is a partition of is held by /dev/mapper/top"
+	dmsetup remove top
+	losetup -d "$disk"
+}
+
+refused_because() {	# DEVICE STATUS [TEXT]
+	status "$2" operation probe "$1"
+	[ $# -lt 3 ] || contains "EBUSY: $3"
+}
+
 @test "the folders that registrations need are made once, for root alone" {
 	modprobe target_core_mod
 	rm -rf $DBROOT
@@ -254,11 +293,19 @@ restored() {	# NUMBER
 	lio_ramdisk 1 ram 16 $SERIAL
 	lio_bridge $NAA rd_mcp_1/ram >/dev/null
 	lio_target "$IQN:t1" rd_mcp_1/ram
-	mkdir -p $TARGET/loopback/naa.3000000000000001/tpgt_1
+	echo -n topsecret >"$TARGET/iscsi/$IQN:t1/tpgt_1/auth/password"
+	echo -n NULL >"$TARGET/iscsi/$IQN:t1/tpgt_1/auth/password_mutual"
+	mkdir -p $TARGET/loopback/naa.3000000000000001/tpgt_1 "$TARGET/iscsi/$IQN:t1/tpgt_1/acls/$INITIATOR"
 	operation scan target >"$W/scan"
 	status 1 grep -E '^. .*(statistics|action)' "$W/scan"
 	grep -qx "l loopback/$NAA/tpgt_1/lun/lun_0/storage target/core/rd_mcp_1/ram" "$W/scan"
 	grep -qx 'x core/rd_mcp_1/ram/control' "$W/scan"
+	# Of secrets whether there is one.
+	grep -qx "s iscsi/$IQN:t1/tpgt_1/auth/password set" "$W/scan"
+	grep -qx "s iscsi/$IQN:t1/tpgt_1/auth/password_mutual unset" "$W/scan"
+	grep -qx "s iscsi/$IQN:t1/tpgt_1/acls/$INITIATOR/auth/password unset" "$W/scan"
+	grep -qx "s iscsi/discovery_auth/password_mutual unset" "$W/scan"
+	run ! grep topsecret "$W/scan"
 	# Without a nexus: ENODEV.
 	grep -qx 'x loopback/naa.3000000000000001/tpgt_1/nexus' "$W/scan"
 	grep -qx "d iscsi/$IQN:t1/tpgt_1/np/$ISCSI_PORTAL" "$W/scan"

@@ -23,13 +23,6 @@ property() {	# DISK NAME
 	udevadm info --query=property --property="$2" --value "$1"
 }
 
-# One partition from 1 MiB on, of 2 MiB.
-partition() {	# DISK
-	printf '\0\0\0\0\203\0\0\0\0\10\0\0\0\20\0\0' | dd of="$1" bs=1 seek=446 conv=notrunc status=none
-	printf '\125\252' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
-	blockdev --rereadpt "$1"
-}
-
 watched() {	# DISK: udev looks at it again when someone wrote to it
 	[ -L "/run/udev/watch/b$(lsblk -dno MAJ:MIN "$1" | tr -d ' ')" ]
 }

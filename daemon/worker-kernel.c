@@ -93,6 +93,25 @@ static int guard_control(struct worker *w, const struct op *op, char **message)
 	return 0;
 }
 
+/* Kernel 6.1 asks a device for it that need not be there yet, and dies of that; later ones refuse. */
+static int guard_unmap(struct worker *w, const struct op *op, char **message)
+{
+	const char *attrib = strstr(op->path, "/attrib/");
+	_cleanup_free_ char *path = strf("%.*s/enable", (int)(attrib - op->path), op->path), *text = NULL;
+	size_t len;
+	int r = path ? w->kfs->ops->read(w->kfs, path, &text, &len) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	return *text != '0' ? 0 : worker_say(message, ENODEV, "%s cannot be set before the storage object is enabled", base_name(op->path));
+}
+
+static bool unmaps(const char *path, const char *name)
+{
+	return strncmp(path, "target/core/", 12) == 0 && strstr(path, "/attrib/") &&
+	       (streq(name, "emulate_tpu") || streq(name, "emulate_tpws") || streq(name, "unmap_zeroes_data"));
+}
+
 /* What would bring the kernel down, or make it lie, is refused here, whatever the plan says. */
 static int guard(struct worker *w, const struct op *op, char **message)
 {
@@ -102,6 +121,8 @@ static int guard(struct worker *w, const struct op *op, char **message)
 		return guard_enable(w, op, message);
 	if (streq(name, "control") && strncmp(op->path, "target/core/", 12) == 0)
 		return guard_control(w, op, message);
+	if (unmaps(op->path, name) && !streq(op->value, "0"))
+		return guard_unmap(w, op, message);
 	return 0;
 }
 

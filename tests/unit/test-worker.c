@@ -339,6 +339,28 @@ static void test_trap_3_enable_without_device(void **state)
 	assert_int_equal(run(f, OP_WRITE, 0, enable, "1"), EIO);
 }
 
+/* An oops on 6.1. */
+static void test_unmap_before_enable(void **state)
+{
+	static const char enable[] = "target/core/fileio_1/f/enable", tpu[] = "target/core/fileio_1/f/attrib/emulate_tpu";
+	struct fixture *f = *state;
+	struct tiny_entry *switched = tiny_put(&f->kernel, KFS_ATTR, enable, "0\n");
+
+	tiny_put(&f->kernel, KFS_ATTR, tpu, "0\n");
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, tpu, "1"), ENODEV);
+	assert_says(f, "emulate_tpu cannot be set before");
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, tpu, "y"), ENODEV);
+	assert_string_equal(tiny_find(&f->kernel, tpu)->value, "0\n");
+	/* To leave it off asks for nothing. */
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, tpu, "0"), 0);
+	free(switched->value);
+	switched->value = strdup("1\n");
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, tpu, "1"), 0);
+	/* If it cannot be told, it is not done. */
+	switched->error = EIO;
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, tpu, "1"), EIO);
+}
+
 /* kernel-abi 12, trap 4; the kernel strips what it is given. */
 static void test_trap_4_lu_group(void **state)
 {
@@ -949,6 +971,7 @@ int main(void)
 		TEST(test_write),
 		TEST(test_check_back),
 		TEST(test_trap_3_enable_without_device),
+		TEST(test_unmap_before_enable),
 		TEST(test_trap_4_lu_group),
 		TEST(test_secret),
 		TEST(test_secret_that_cannot_be_hidden),

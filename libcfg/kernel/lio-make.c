@@ -98,9 +98,11 @@ static int control_user(struct step *s, const char *folder, const struct object 
 {
 	int r = control(s, folder, "size", "dev_size", object_get(b, "size"));
 
-	/* Whether a program answers or not, nothing waits for it for ever (kernel-abi, trap 5). */
-	if (r >= 0)
-		r = control(s, folder, "type", "nl_reply_supported", "-1");
+	/* nl_reply_supported among them, whose default is ours and not the kernel's: whether a program answers or not, nothing waits for it
+	 * for ever (kernel-abi, trap 5). */
+	attr_foreach(row, KIND_BACKEND)
+		if (r >= 0 && row->flags & ATTR_CONTROL && object_effective(b, row))
+			r = control(s, folder, row->name, strrchr(row->file, '/') + 1, object_effective(b, row));
 	return r < 0 || !object_get(b, "dev_config") ? r : control(s, folder, "dev_config", "dev_config", object_get(b, "dev_config"));
 }
 
@@ -125,7 +127,13 @@ static int expect_control(struct step *s, const char *folder, const struct objec
 		return expect(s, folder, "device", "UDEV PATH: ", object_get(b, "device"), "  readonly");
 	if (object_get(b, "path"))
 		return expect(s, folder, "path", "File: ", object_get(b, "path"), "  Size: ");
-	return object_get(b, "dev_config") ? expect(s, folder, "dev_config", "Config: ", object_get(b, "dev_config"), "  Size: ") : 0;
+	attr_foreach(row, KIND_BACKEND) {
+		_cleanup_free_ char *file = row->flags & ATTR_CONTROL ? strf("%s/%s", folder, row->file) : NULL;
+
+		if (file && object_effective(b, row) && step_op(s, OP_EXPECT, 0, file, object_effective(b, row), row->name) < 0)
+			return -ENOMEM;
+	}
+	return object_get(b, "dev_config") ? expect(s, folder, "dev_config", "Config: ", object_get(b, "dev_config"), " Size: ") : 0;
 }
 
 static int make_storage(struct planner *p, const char *path, const struct object *target)

@@ -282,7 +282,7 @@ static int locate(struct place *p, const struct tree *actual, const struct tree 
 static int take_info(struct object *o, const char *text)
 {
 	static const struct { const char *attr, *from, *to; } parts[] = {
-		{ "device", "UDEV PATH: ", "  readonly" }, { "path", "File: ", "  Size: " }, { "dev_config", "Config: ", "  Size: " },
+		{ "device", "UDEV PATH: ", "  readonly" }, { "path", "File: ", "  Size: " }, { "dev_config", "Config: ", " Size: " },
 	};
 	unsigned long long pages, page_size;
 	const char *makeup;

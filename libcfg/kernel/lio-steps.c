@@ -121,7 +121,7 @@ bool lio_is_fresh(const struct planner *p, const struct object *target, const st
 {
 	const char *v = object_get_row(target, row);
 
-	if (!v || !row->file || row->flags & ATTR_TRIGGER || !object_has_row(target, row))
+	if (!v || !row->file || row->flags & (ATTR_TRIGGER | ATTR_CONTROL) || !object_has_row(target, row))
 		return false;
 	if (row->source == ATTR_GENERATED && !kernel_has(p, row))
 		return false;

@@ -770,17 +770,11 @@ static int null_to(const struct attr_row *row, const char *value, char **ret)
 }
 const struct attr_codec codec_null = { .from_kernel = null_from, .to_kernel = null_to };
 
-/* To write NULL would make the kernel follow a null pointer at the next change of state. */
 static int lu_group_from(const struct attr_row *row, const char *text, char **ret)
 {
 	return or_unset(behind(text, "LU Group Alias: "), "default_lu_gp", ret);
 }
-
-static int lu_group_to(const struct attr_row *row, const char *value, char **ret)
-{
-	return unset_as("default_lu_gp", value, ret);
-}
-const struct attr_codec codec_lu_group = { .from_kernel = lu_group_from, .to_kernel = lu_group_to };
+const struct attr_codec codec_lu_group = { .from_kernel = lu_group_from };
 
 static int tg_pt_gp_from(const struct attr_row *row, const char *text, char **ret)
 {

@@ -165,7 +165,8 @@ static void check_serial(struct check *c)
 	for (size_t i = 0; i < u.n; i++)
 		if (u.items[i] != c->o && !streq_ptr(object_get(u.items[i], "vpd_unit_serial"), serial) &&
 		    backend_is_shared(c->t, u.items[i])) {
-			wrong(c, "vpd_unit_serial", "begins with the same 25 hexadecimal digits as that of backends/%s, and so would be one disk with it",
+			wrong(c, "vpd_unit_serial",
+			      "begins with the same 25 hexadecimal digits as that of backends/%s, and so would be one disk with it",
 			      u.items[i]->name);
 			return;
 		}

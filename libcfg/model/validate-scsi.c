@@ -161,7 +161,8 @@ void check_target(struct check *c)
 static void check_demo_mode(struct check *c)
 {
 	if (is_true(c->o, "generate_node_acls") && is_true(c->o, "authentication") && !has_chap(c->o, &chap))
-		wrong(c, "authentication", "locks everybody out whom generate_node_acls is to let in: set userid and password, or authentication=false");
+		wrong(c, "authentication",
+		      "locks everybody out whom generate_node_acls is to let in: set userid and password, or authentication=false");
 }
 
 static void check_nexus(struct check *c)

@@ -91,6 +91,38 @@ until_more_than() {
 	return 1
 }
 
+until_true() {	# COMMAND…: the same of a command that succeeds
+	local i
+	for ((i = 0; i < 600; i++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	echo "never became true: $*" >&2
+	return 1
+}
+
+in_kernel() {	# PID FUNCTION: it sleeps there, and no signal wakes it
+	grep -qs '^State:[[:space:]]*D' "/proc/$1/status" && grep -qs "$2" "/proc/$1/stack"
+}
+
+# write_fails ERRNO FILE VALUE
+write_fails() {
+	local name
+	name=$(python3 - "$2" "$3" <<-'END'
+		import errno, os, sys
+		fd = os.open(sys.argv[1], os.O_WRONLY)
+		try:
+		    os.write(fd, sys.argv[2].encode())
+		except OSError as e:
+		    print(errno.errorcode[e.errno])
+	END
+	)
+	[ "$name" = "$1" ] || {
+		echo "write of '$3' to $2: ${name:-success}, expected $1" >&2
+		return 1
+	}
+}
+
 # ---- clean before, clean after ----
 
 clean_slate() {

@@ -55,24 +55,6 @@ make_port() {	# NQN…: port 1, serving them
 	done
 }
 
-# write_fails ERRNO FILE VALUE
-write_fails() {
-	local name
-	name=$(python3 - "$2" "$3" <<-'END'
-		import errno, os, sys
-		fd = os.open(sys.argv[1], os.O_WRONLY)
-		try:
-		    os.write(fd, sys.argv[2].encode())
-		except OSError as e:
-		    print(errno.errorcode[e.errno])
-	END
-	)
-	[ "$name" = "$1" ] || {
-		echo "write of '$3' to $2: ${name:-success}, expected $1" >&2
-		return 1
-	}
-}
-
 # ---- by nvmetd ----
 
 serve() {	# DEVICE [ATTRIBUTE…]: namespace 1 of s1, on port 1, to all hosts
@@ -81,22 +63,6 @@ serve() {	# DEVICE [ATTRIBUTE…]: namespace 1 of s1, on port 1, to all hosts
 	status 0 nvmetctl create backends/b1 type=block device="$device" \
 		create "subsystems/$NQN:s1" allow_any_host=true "$@" create "subsystems/$NQN:s1/namespaces/1" backend=b1 \
 		create ports/1 trtype=tcp traddr=127.0.0.1 subsystems="$NQN:s1"
-}
-
-# ---- things to wait for; each comes about by itself, and bats' own limit ends what does not ----
-
-until_true() {	# COMMAND…
-	local i
-	for ((i = 0; i < 600; i++)); do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	echo "never became true: $*" >&2
-	return 1
-}
-
-in_kernel() {	# PID FUNCTION: it sleeps there, and no signal wakes it
-	grep -q '^State:[[:space:]]*D' "/proc/$1/status" && grep -q "$2" "/proc/$1/stack"
 }
 
 # slow_disk NAME DEVICE: a device whose I/O can be made to stand still; prints it.

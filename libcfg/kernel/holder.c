@@ -89,7 +89,26 @@ static bool find_stacked(dev_t dev, char *ret, size_t size)
 	return found;
 }
 
-/* Those of iblock, which open what their udev_path names, and of pscsi, whose disks are held the same way. */
+/* The device that a storage object opened: iblock tells it among others ("iBlock device: vda  UDEV PATH: /dev/vda  readonly: 0"); in the file
+ * udev_path anything may stand, but for pscsi, which opens that. */
+static char *storage_device(const char *folder)
+{
+	static const char word[] = "UDEV PATH: ";
+	_cleanup_free_ char *info = strf("%s/info", folder), *udev_path = strf("%s/udev_path", folder);
+	_cleanup_fclose_ FILE *f = info ? fopen(info, "re") : NULL;
+	char text[4097];
+	const char *at;
+
+	if (!f || !udev_path)
+		return NULL;
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	at = strstr(text, word);
+	if (!at)
+		return read_line(udev_path);
+	at += sizeof(word) - 1;
+	return strndup(at, strcspn(at, " \n"));
+}
+
 static bool find_storage_object_in(const char *core, const char *hba, dev_t dev, char *ret, size_t size)
 {
 	_cleanup_free_ char *folder = strf("%s/%s", core, hba);
@@ -98,12 +117,12 @@ static bool find_storage_object_in(const char *core, const char *hba, dev_t dev,
 	bool found = false;
 
 	while (dir && !found && (e = readdir(dir))) {
-		_cleanup_free_ char *file = NULL, *device = NULL;
+		_cleanup_free_ char *object = NULL, *device = NULL;
 
 		if (*e->d_name == '.' || e->d_type != DT_DIR)
 			continue;
-		file = strf("%s/%s/udev_path", folder, e->d_name);
-		device = file ? read_line(file) : NULL;
+		object = strf("%s/%s", folder, e->d_name);
+		device = object ? storage_device(object) : NULL;
 		found = device && *device == '/' && is_device(device, dev);
 		if (found)
 			snprintf(ret, size, "held by the storage object target/core/%s/%s", hba, e->d_name);

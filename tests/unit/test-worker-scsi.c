@@ -8,10 +8,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
 #include "daemon/worker.h"
+#include "kernel/scsi-disk.h"
 #include "tests/unit/tiny-kfs.h"
 
 #define STORAGE "target/core/iblock_7/vol0"
@@ -143,6 +145,29 @@ static void test_a_namespace_gets_the_disk_that_is_there_now(void **state)
 	f->kernel.disk = "/dev/sdaa";
 	assert_int_equal(run(f, OP_WRITE_DISK, 0, DEVICE_PATH, TPGT), 0);
 	assert_string_equal(tiny_find(&f->kernel, DEVICE_PATH)->value, "/dev/sdaa\n");
+}
+
+/* An orphan that waits for a disk that never comes ends with its daemon. */
+static void test_waiting_for_a_disk_ends_with_who_asked(void **state)
+{
+	int pair[2];
+	char *disk = NULL;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	close(pair[1]);
+	assert_int_equal(scsi_disk_wait("9999:0:1", 0, pair[0], &disk), -ECANCELED);
+	close(pair[0]);
+	assert_null(disk);
+}
+
+static void test_what_is_no_scsi_device_has_no_address(void **state)
+{
+	unsigned address[4];
+
+	assert_int_equal(scsi_hctl("/dev/null", address), -ENODEV);
+	assert_int_equal(scsi_hctl("/dev", address), -ENODEV);
+	assert_int_equal(scsi_hctl("/dev/nothing-here", address), -ENOENT);
+	assert_int_equal(scsi_disk_rescan("9999:0:1", 0), -ENOENT);
 }
 
 /* ---- storage objects ---- */
@@ -374,6 +399,8 @@ int main(void)
 		TEST(test_a_disk_is_found_or_there_is_none),
 		TEST(test_a_disk_that_cannot_come_is_not_waited_for),
 		TEST(test_a_namespace_gets_the_disk_that_is_there_now),
+		TEST(test_waiting_for_a_disk_ends_with_who_asked),
+		TEST(test_what_is_no_scsi_device_has_no_address),
 		TEST(test_the_address_of_a_scsi_device_is_written_behind_its_path),
 		TEST(test_what_an_enabled_storage_object_is_made_of_stays),
 		TEST(test_the_folders_of_dbroot_are_made_or_left_as_they_are),

@@ -111,6 +111,16 @@ static void check_sizes(struct check *c)
 		wrong(c, "emulate_write_cache", "cannot be set for a block device: the kernel tells what the disk has");
 }
 
+/* The kernel has nothing to give the pages of a ramdisk back. */
+static void check_unmap(struct check *c)
+{
+	static const char *const attrs[] = { "emulate_tpu", "emulate_tpws", "unmap_zeroes_data" };
+
+	for (size_t i = 0; is_word(c->o, "type", "ramdisk") && i < ARRAY_SIZE(attrs); i++)
+		if (is_true(c->o, attrs[i]))
+			wrong(c, attrs[i], "cannot be with type ramdisk, whose memory is not given back");
+}
+
 /* ---- in the SCSI target ---- */
 
 static void check_control_text(struct check *c, const char *attr, size_t max)
@@ -220,6 +230,7 @@ void check_backend(struct check *c)
 		return;
 	check_makeup(c);
 	check_sizes(c);
+	check_unmap(c);
 	check_unique(c, "device", "device");
 	check_unique(c, "path", "device");
 	check_unique(c, "uuid", "uuid");

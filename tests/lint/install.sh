@@ -21,6 +21,7 @@ diff - <(cd "$dest" && find . -type f -printf '%m %P\n' | LC_ALL=C sort -k 2) <<
 644 usr/share/doc/nvmetctl/nvmetd.conf
 644 usr/share/man/man5/nvmetctl.json.5
 644 usr/share/man/man5/nvmetd.conf.5
+644 usr/share/man/man7/nvmetctl-features.7
 644 usr/share/man/man8/nvmetctl.8
 644 usr/share/man/man8/nvmetd.8
 END

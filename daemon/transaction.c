@@ -251,6 +251,13 @@ static bool fact_secret_known(void *userdata, const char *object, const char *at
 	return !ledger_is_unfinished(t->m->ledger, object);
 }
 
+static bool fact_unfinished(void *userdata, const char *element)
+{
+	struct txn *t = userdata;
+
+	return ledger_owns(t->m->ledger, element);
+}
+
 static int make_plan(struct txn *t, struct cfg_error *err)
 {
 	struct nvmet_facts facts = {
@@ -260,6 +267,7 @@ static int make_plan(struct txn *t, struct cfg_error *err)
 		.release = t->m->release,
 		.marked = fact_marked,
 		.owned = fact_owned,
+		.unfinished = fact_unfinished,
 		.secret_known = fact_secret_known,
 		.userdata = t,
 	};

@@ -54,7 +54,7 @@ int lio_lower_object(struct object *o, const struct object *wanted, struct cfg_e
 
 int lio_lower_bridge(struct object *o, const struct object *backend, struct cfg_error *err)
 {
-	const char *storage = object_get(backend, "storage_object");
+	_cleanup_free_ char *wwn = backend_bridge_name(backend);
 
-	return set(o, "storage", storage) < 0 ? cfg_error_oom(err) : 0;
+	return set(o, "storage", object_get(backend, "storage_object")) < 0 || set(o, "wwn", wwn) < 0 ? cfg_error_oom(err) : 0;
 }

@@ -131,14 +131,12 @@ static void place_done(struct place *p)
 }
 #define _cleanup_place_ _cleanup_(place_done)
 
-static int place_append(struct place *p, const char *fmt, const char *name, size_t len)
+static int place_append(struct place *p, const char *before, const char *name, size_t len)
 {
-	_cleanup_free_ char *object = p->object, *part = strndup(name, len);
+	_cleanup_free_ char *object = p->object;
 
-	p->object = NULL;
-	if (asprintf(&p->object, fmt, object ? object : "", part ? part : "") < 0)
-		p->object = NULL;
-	return p->object && part ? 0 : -ENOMEM;
+	p->object = strf("%s%s%.*s", object ? object : "", before, (int)len, name);
+	return p->object ? 0 : -ENOMEM;
 }
 
 /* A child of the kind at the beginning of a path below its parent's folder: where its name is, and how long. */
@@ -168,7 +166,7 @@ static int place_below(struct place *p, enum kind kind, char type)
 
 	for (enum kind k = KIND_ROOT + 1; k < KIND_MAX; k++) {
 		const struct kind_info *info = kind_info(k);
-		_cleanup_free_ char *fmt = NULL;
+		_cleanup_free_ char *before = NULL;
 
 		if (info->parent != kind || info->internal || !match_child(info, p->rest, type, &name, &len))
 			continue;
@@ -177,8 +175,8 @@ static int place_below(struct place *p, enum kind kind, char type)
 			p->object = (free(p->object), NULL);
 			return 0;
 		}
-		fmt = info->direct ? strdup("%s/%s") : strf("%%s/%s/%%s", info->collection);
-		if (!fmt || place_append(p, fmt, name, len) < 0)
+		before = info->direct ? strdup("/") : strf("/%s/", info->collection);
+		if (!before || place_append(p, before, name, len) < 0)
 			return -ENOMEM;
 		p->rest = name[len] ? name + len + 1 : name + len;
 		return *p->rest ? place_below(p, k, type) : 0;
@@ -210,7 +208,7 @@ static int place_storage(struct place *p, const struct tree *actual, const struc
 		return 0;
 	storage = strndup(path, n);
 	name = storage ? backend_name(actual, names, storage) : NULL;
-	if (!name || place_append(p, "%sbackends/%s", name, strlen(name)) < 0)
+	if (!name || place_append(p, "backends/", name, strlen(name)) < 0)
 		return -ENOMEM;
 	p->rest = path[n] ? path + n + 1 : path + n;
 	return *p->rest ? place_below(p, KIND_BACKEND, type) : 0;
@@ -235,7 +233,7 @@ static int place_fabric(struct place *p, const struct tree *actual, const struct
 		return -ENOMEM;
 	if (!(attr_only_of(fabric) & ONLY_FABRICS))
 		return 0;
-	if (place_append(p, "%stargets/%s", path, n) < 0)
+	if (place_append(p, "targets/", path, n) < 0)
 		return -ENOMEM;
 	p->rest = rest;
 	if (!*rest)
@@ -261,7 +259,7 @@ static int locate(struct place *p, const struct tree *actual, const struct tree 
 		if (m == strlen("default_lu_gp") && strncmp(path + n, "default_lu_gp", m) == 0)
 			return 0;
 		p->rest = path[n + m] ? path + n + m + 1 : path + n + m;
-		return place_append(p, "%slu_groups/%s", path + n, m);
+		return place_append(p, "lu_groups/", path + n, m);
 	}
 	if (strncmp(path, CORE, strlen(CORE)) == 0)
 		return place_storage(p, actual, names, path + strlen(CORE), type);
@@ -371,6 +369,18 @@ static int name_storage(struct object *o, const char *kernel)
 	return r < 0 ? r : set(o, "type", backend_type_of_plugin(storage, plugin_length(storage)));
 }
 
+/* The same of a bridge, which is told by its name whose it is. */
+static int name_bridge(struct object *o, const char *kernel)
+{
+	const char *wwn = kernel + strlen(TARGET "loopback/");
+	_cleanup_free_ char *text = NULL;
+
+	if (object_get(o, "wwn"))
+		return 0;
+	text = strndup(wwn, strcspn(wwn, "/"));
+	return text ? set(o, "wwn", text) : -ENOMEM;
+}
+
 static int take_entry(struct tree *actual, const struct tree *const *names, const char *path, const struct scan_entry *e)
 {
 	_cleanup_place_ struct place p = { 0 };
@@ -382,6 +392,8 @@ static int take_entry(struct tree *actual, const struct tree *const *names, cons
 	r = target_ensure(actual, p.object, &o);
 	if (r >= 0 && (o->kind == KIND_BACKEND || o->kind == KIND_ALUA_GROUP))
 		r = name_storage(o, path);
+	if (r >= 0 && o->kind == KIND_BRIDGE)
+		r = name_bridge(o, path);
 	if (r < 0)
 		return r;
 	if (e->type == 'f' || e->type == 's')
@@ -435,14 +447,13 @@ int lio_absorb(struct tree *actual, const struct tree *const *names, const struc
 static int name_disks(struct tree *actual, struct object *o)
 {
 	const char *device = o->kind == KIND_NAMESPACE ? object_get(o, "device_path") : NULL;
-	_cleanup_free_ char *key = device ? strf("disk:%s", device) : NULL, *name = NULL, *disk = NULL;
+	_cleanup_free_ char *key = device ? strf("disk:%s", device) : NULL, *disk = NULL;
 	struct users u = key ? tree_key_owners(actual, key) : (struct users){ 0 };
 	int r = device && !key ? -ENOMEM : 0;
 
 	if (u.n) {
-		name = backend_bridge_name(u.items[0]->parent);
-		disk = name ? bridge_disk_of(name) : NULL;
-		r = disk ? set(o, "device_path", disk) : name ? -ENOMEM : 0;
+		disk = bridge_disk_of(object_get(u.items[0], "wwn"));
+		r = disk ? set(o, "device_path", disk) : -ENOMEM;
 	}
 	for (size_t i = 0; r >= 0 && i < o->n_children; i++)
 		r = name_disks(actual, o->children[i]);

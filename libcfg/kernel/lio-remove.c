@@ -106,15 +106,52 @@ static int remove_tpg(struct planner *p, const char *path, const struct object *
 	return r < 0 ? r : step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
 }
 
-/* The last bridge, and the last storage object of a plugin's folder, take the folder with them. */
-static int remove_around(struct step *s, const char *folder)
+static int remove_folder(struct step *s, const char *folder)
 {
-	_cleanup_free_ char *around = strdup(folder);
+	return step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT | OP_MAY_BE_FULL, folder, NULL, NULL);
+}
 
-	if (!around)
+/* The last bridge takes the fabric's folder with it, unless that is wanted for itself. */
+static int leave_loopback(struct planner *p, struct step *s)
+{
+	if (tree_find(p->target, "targets/loopback") || tree_find(p->wanted, "targets/loopback"))
+		return 0;
+	return remove_folder(s, "target/loopback");
+}
+
+/* The last storage object of a plugin's folder takes the folder with it. Of what only the name is known, the type is not. */
+static int leave_plugin(struct step *s, const char *folder, const char *name)
+{
+	static const char *const types[] = { "block", "file", "ramdisk", "scsi", "user" };
+	_cleanup_free_ char *around = folder ? strdup(folder) : NULL;
+	int r = 0;
+
+	if (around) {
+		*strrchr(around, '/') = 0;
+		return remove_folder(s, around);
+	}
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(types); i++) {
+		_cleanup_free_ char *path = strf("target/core/%s_%u", backend_plugin(types[i]), backend_folder_number(name));
+
+		r = path ? remove_folder(s, path) : -ENOMEM;
+	}
+	return r;
+}
+
+int lio_tidy(struct planner *p, const char *path, enum kind kind)
+{
+	_cleanup_free_ char *folder = NULL;
+	struct step *s;
+
+	if (kind != KIND_BACKEND && kind != KIND_BRIDGE)
+		return 0;
+	s = plan_step(p->plan, PHASE_REMOVE, path, "tidy");
+	if (!s)
 		return -ENOMEM;
-	*strrchr(around, '/') = 0;
-	return step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT | OP_MAY_BE_FULL, around, NULL, NULL);
+	if (kind == KIND_BRIDGE)
+		return leave_loopback(p, s);
+	folder = lio_folder(p, path);
+	return leave_plugin(s, folder, strchr(path, '/') + 1);
 }
 
 static int remove_bridge(struct planner *p, const char *path)
@@ -132,7 +169,7 @@ static int remove_bridge(struct planner *p, const char *path)
 		r = step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, tpgt, NULL, NULL);
 	if (r >= 0)
 		r = step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
-	return r < 0 ? r : remove_around(s, folder);
+	return r < 0 ? r : leave_loopback(p, s);
 }
 
 static int remove_storage(struct planner *p, const char *path, const struct object *actual)
@@ -149,7 +186,7 @@ static int remove_storage(struct planner *p, const char *path, const struct obje
 	}
 	if (r >= 0)
 		r = step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
-	return r < 0 ? r : remove_around(s, folder);
+	return r < 0 ? r : leave_plugin(s, folder, actual->name);
 }
 
 static int remove_plain(struct planner *p, const char *path, const struct object *actual)

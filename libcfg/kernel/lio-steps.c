@@ -117,11 +117,20 @@ static bool kernel_has(const struct planner *p, const struct attr_row *row)
 	return major > since_major || (major == since_major && minor >= since_minor);
 }
 
+/* On the way back the target is what was read, the hardware's own values with it: only what somebody had set is written. */
+static bool is_hardwares(const struct planner *p, const struct object *target, const struct attr_row *row)
+{
+	_cleanup_free_ char *path = row->source == ATTR_CAPTURED && !p->changes ? object_path(target) : NULL;
+	const struct object *wanted = path ? tree_find(p->wanted, path) : NULL;
+
+	return path && !(wanted && object_get_row(wanted, row));
+}
+
 bool lio_is_fresh(const struct planner *p, const struct object *target, const struct attr_row *row)
 {
 	const char *v = object_get_row(target, row);
 
-	if (!v || !row->file || row->flags & (ATTR_TRIGGER | ATTR_CONTROL) || !object_has_row(target, row))
+	if (!v || !row->file || row->flags & (ATTR_TRIGGER | ATTR_CONTROL) || !object_has_row(target, row) || is_hardwares(p, target, row))
 		return false;
 	if (row->source == ATTR_GENERATED && !kernel_has(p, row))
 		return false;

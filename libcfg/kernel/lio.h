@@ -59,6 +59,8 @@ const char *lio_fabric_module(const char *fabric);
 /* ---- lio-remove.c ---- */
 
 int lio_remove_object(struct planner *p, const char *path, const struct object *actual);
+/* Folders that a step made for the object before it could make that. */
+int lio_tidy(struct planner *p, const char *path, enum kind kind);
 
 /* ---- lio-change.c ---- */
 

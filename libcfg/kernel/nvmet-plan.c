@@ -159,6 +159,8 @@ static int plan_element(struct planner *p, const char *text, const struct elemen
 		r = e->edge ? nvmet_remove_edge(p, text, e) :
 		    lio_is_kind(e->kind) ? lio_remove_object(p, text, actual) : nvmet_remove_object(p, text, actual);
 		there = false;
+	} else if (!there && !wanted && p->facts->unfinished && p->facts->unfinished(p->facts->userdata, text)) {
+		r = lio_tidy(p, text, e->kind);
 	}
 	if (r < 0 || !wanted)
 		return r;

@@ -47,6 +47,18 @@ static char *find_folder(const struct tree *const *names, const char *path)
 	return folder;
 }
 
+/* A backend is in the kernel only as a storage object: as lowered, or as read. What people have says where it would stand. */
+static bool may_be_storage(const struct tree *const *names, const char *path)
+{
+	for (; *names; names++) {
+		const struct object *o = tree_find(*names, path);
+
+		if (o && (object_get(o, "enable") || !object_get(o, "uuid")))
+			return true;
+	}
+	return false;
+}
+
 static int scan_object(struct oplist *ret, const struct tree *const *names, const struct scope *s, const struct element *e)
 {
 	_cleanup_free_ char *path = find_folder(names, e->object), *passthru = NULL;
@@ -55,6 +67,8 @@ static int scan_object(struct oplist *ret, const struct tree *const *names, cons
 
 	if (!path)
 		return strncmp(e->object, "backends/", 9) == 0 ? 0 : -ENOMEM;
+	if (e->kind == KIND_BACKEND && !may_be_storage(names, e->object))
+		return 0;
 	if (lio_is_kind(e->kind))
 		return lio_scan_object(ret, e->object, path, e->kind, whole);
 	r = oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | (whole ? OP_RECURSIVE : 0), path, NULL, e->object, NULL);

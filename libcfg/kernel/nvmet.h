@@ -61,6 +61,8 @@ struct nvmet_facts {
 	bool (*marked)(void *userdata, const char *path);
 	/* Whether an object that is in the kernel is ours (wanted before, or in the ledger). NULL: all are. */
 	bool (*owned)(void *userdata, const char *element);
+	/* Whether something may have been begun for an element, of which nothing is seen. NULL: no. */
+	bool (*unfinished)(void *userdata, const char *element);
 	/* Whether secrets of a host in the kernel are those that the reference names now. NULL: no. */
 	bool (*secret_known)(void *userdata, const char *object, const char *attr, const char *reference);
 	void *userdata;

@@ -156,6 +156,7 @@ const struct attr_row rows_backend[] = {
 	{ "tmr_notification", ATTR_BOOL, .file = "attrib/tmr_notification", .since = "5.9", .feature = "task management for programs",
 	  .source = ATTR_CONSTANT, .dflt = "0", .only = ONLY_USER, .doc = "Tell the program of task management requests." },
 	{ "lu_group", ATTR_REF, .ref = KIND_LU_GROUP, .file = "alua_lu_gp", .codec = &codec_lu_group, .source = ATTR_OPTIONAL,
+	  .moment = ATTR_NEVER,
 	  .doc = "Logical unit group: ALUA states of its backends change together." },
 	END
 };
@@ -203,6 +204,7 @@ const struct attr_row rows_alua_group[] = {
 };
 
 const struct attr_row rows_bridge[] = {
+	{ "wwn", ATTR_TOKEN, .min = 1, .max = 255, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "Its name among the loopback targets." },
 	{ "disk", ATTR_PATH, .min = 2, .max = 255, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "Its SCSI disk on this machine." },
 	{ "storage", ATTR_STRING, .min = 3, .max = 127, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL,
 	  .doc = "The storage object that its LUN links to." },

@@ -75,6 +75,16 @@ bool backend_has_bridge(const struct tree *t, const struct object *backend)
 
 /* ---- names in the kernel ---- */
 
+/* FNV-1a, cut to what looks like a number that nobody would choose by hand. */
+unsigned backend_folder_number(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return hash & 0xfffffff;
+}
+
 #define NAA_LOCAL "naa.3"
 
 const char *bridge_name_of_serial(const char *serial, char ret[BRIDGE_NAME_MAX])

@@ -24,6 +24,10 @@ const char *backend_plugin(const char *type);
 /* The other way. */
 const char *backend_type_of_plugin(const char *plugin, size_t len);
 
+/* Number of the plugin's folder that a backend of the name has to itself. It follows from the name alone, so that what was begun for it can
+ * be found when nothing else is known any more. That two may share a folder does no harm. */
+unsigned backend_folder_number(const char *name);
+
 /* Name of its bridge, "naa.3" and 15 digits of the unit serial: locally assigned (SPC-6, NAA identifiers). NULL when it has no serial that is
  * long enough, or out of memory. Caller frees. */
 char *backend_bridge_name(const struct object *backend);

@@ -81,16 +81,14 @@ static int make_unit_serial(const struct object *o, char **ret)
 	return uuid && !*ret ? -ENOMEM : 0;
 }
 
-/* One folder of the plugin for each backend: the kernel locks it for as long as what is in it takes to go. The number is the beginning
- * of the uuid; that two of them share a folder does no harm. */
+/* One folder of the plugin for each backend: the kernel locks it for as long as what is in it takes to go. */
 static int make_storage_object(const struct object *o, char **ret)
 {
-	const char *uuid = object_get(o, "uuid"), *plugin = backend_plugin(object_get(o, "type"));
-	unsigned n;
+	const char *plugin = backend_plugin(object_get(o, "type"));
 
-	if (!uuid || !plugin || sscanf(uuid, "%7x", &n) != 1)
+	if (!plugin)
 		return 0;
-	*ret = strf("%s_%u/%s", plugin, n, o->name);
+	*ret = strf("%s_%u/%s", plugin, backend_folder_number(o->name), o->name);
 	return *ret ? 0 : -ENOMEM;
 }
 

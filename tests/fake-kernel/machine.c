@@ -258,6 +258,7 @@ static const struct module {
 	{ "target_core_user", .load = lio_load },
 	{ "iscsi_target_mod", .load = lio_load },
 	{ "tcm_loop", .load = lio_load },
+	{ "sd_mod" },
 	{ "vhost_scsi", .load = lio_load },
 	{ "tcm_qla2xxx", .load = lio_load },
 	{ "ib_srpt", .load = lio_load },

@@ -271,6 +271,9 @@ static void add_lines(char ***lines, char *text)
 	for (char *line = strtok_r(must(text), "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *mode = strstr(line, hidden);
 
+		/* What the kernel tells of other things: how many plugins' folders there ever were, and who links to what. */
+		if (strstr(line, "/hba_info ") || strstr(line, "/members ") || strstr(line, "/info "))
+			continue;
 		if (mode)
 			memmove(mode, mode + strlen(hidden), strlen(mode + strlen(hidden)) + 1);
 		if (strv_append(lines, line) < 0)

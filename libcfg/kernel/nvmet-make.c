@@ -106,10 +106,12 @@ static int look_step(struct planner *p, const char *path, const char *file, cons
 int nvmet_probe_step(struct planner *p, const char *path, const char *device, const struct object *b)
 {
 	bool file = b ? streq_ptr(object_get(b, "type"), "file") : strncmp(device, "/dev/", 5) != 0;
-	bool direct = file && !nvmet_is_on(b, "buffered_io");
+	bool shared = path_kind(path) == KIND_BACKEND;
+	/* The SCSI target goes through the page cache in any case. */
+	bool direct = file && !shared && !nvmet_is_on(b, "buffered_io");
 	bool create = b && file && nvmet_is_on(b, "create") && !p->facts->no_new_files;
 	_cleanup_free_ char *storage = b ? strf("backends/%s", b->name) : NULL;
-	const char *attr = path_kind(path) != KIND_BACKEND ? "device_path" : file ? "path" : "device";
+	const char *attr = !shared ? "device_path" : file ? "path" : "device";
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
 	int r = s ? step_gives(s, "probed:%s", path) : -ENOMEM;
 

@@ -345,3 +345,124 @@ order_with() {	# SEED
 	run nvmetfake --release x "$T/other"
 	[ "$status" = 2 ]
 }
+
+# ---- the SCSI target ----
+
+iqn=iqn.2026-11.org.example:t
+initiator=iqn.2026-11.org.example:i
+acl=target/iscsi/$iqn/tpgt_1/acls/$initiator
+ram=target/core/rd_mcp_0/ram
+
+a_ramdisk() {
+	kernel load target_core_mod
+	kernel mkdir target/core/rd_mcp_0
+	kernel mkdir $ram
+	kernel write $ram/wwn/vpd_unit_serial s1
+	kernel write $ram/control rd_pages=256
+	kernel write $ram/enable 1
+}
+
+a_mapped_lun() {
+	local folder
+
+	for folder in target/iscsi target/iscsi/$iqn target/iscsi/$iqn/tpgt_1 target/iscsi/$iqn/tpgt_1/lun/lun_0 $acl $acl/lun_0; do
+		kernel mkdir "$folder"
+	done
+	kernel link target/iscsi/$iqn/tpgt_1/lun/lun_0/ram $ram
+	kernel link $acl/lun_0/lun target/iscsi/$iqn/tpgt_1/lun/lun_0
+}
+
+@test "a LUN of a loopback target with a nexus is a disk of the machine, with an address, for as long as it is linked" {
+	local tpgt=target/loopback/naa.1/tpgt_1
+
+	a_ramdisk
+	for folder in target/loopback target/loopback/naa.1 $tpgt $tpgt/lun/lun_2; do
+		kernel mkdir "$folder"
+	done
+	kernel write $tpgt/nexus naa.2
+	[ "$(call D $tpgt 2)" = ENOENT ]
+	kernel link $tpgt/lun/lun_2/ram $ram
+	[ "$(call D $tpgt 2)" = /dev/sda ]
+	[ "$(call H /dev/sda)" = 0:0:1:2 ]
+	[ "$(call H /dev/vdb)" = ENODEV ]
+	kernel backing | grep -qx 'b 1048576 /dev/sda'
+	kernel unlink $tpgt/lun/lun_2/ram
+	[ "$(call D $tpgt 2)" = ENOENT ]
+	[ "$(call S $tpgt 2)" = ENOENT ]
+	[ "$(kernel backing | grep -c /dev/sd)" = 0 ]
+}
+
+@test "an initiator registers, and what is kept of it restores it in a target that is made anew" {
+	local kept
+
+	a_ramdisk
+	a_mapped_lun
+	[ "$(call G '')" = '' ]
+	[ "$(call G pr)" = '' ]
+	[ "$(call G pr)" = EEXIST ]
+	kernel register $acl/lun_0 0x1234 type=5 aptpl
+	kernel read $ram/pr/res_holder | grep -qx "SPC-3 Reservation: iSCSI Initiator: $initiator"
+	kept=$(call F pr/aptpl_s1 | tr -d '\0')
+	grep -qx 'sa_res_key=4660' <<<"$kept"
+	grep -qx 'res_type=05' <<<"$kept"
+	kernel unlink $acl/lun_0/lun
+	[ "$(kernel read $ram/pr/res_pr_registered_i_pts | tail -n 1)" = None ]
+	kernel unlink target/iscsi/$iqn/tpgt_1/lun/lun_0/ram
+	call w $ram/pr/res_aptpl_metadata "$kept"
+	kernel link target/iscsi/$iqn/tpgt_1/lun/lun_0/ram $ram
+	[ "$(kernel read $ram/pr/res_pr_registered_i_pts | tail -n 1)" = None ]
+	kernel link $acl/lun_0/lun target/iscsi/$iqn/tpgt_1/lun/lun_0
+	kernel read $ram/pr/res_pr_registered_i_pts | grep -q "^iSCSI Node: $initiator Key: 0x0000000000001234 "
+}
+
+@test "a registration that cannot be kept for want of a folder is in force, and one without aptpl empties the file" {
+	a_ramdisk
+	a_mapped_lun
+	! kernel register $acl/lun_0 1 aptpl || return 1
+	kernel read $ram/pr/res_pr_registered_i_pts | grep -q "Key: 0x0000000000000001"
+	call G ''
+	call G pr
+	kernel mkdir $acl/lun_1
+	kernel link $acl/lun_1/lun target/iscsi/$iqn/tpgt_1/lun/lun_0
+	kernel register $acl/lun_1 2
+	call F pr/aptpl_s1 | grep -q '^No Registrations or Reservations$'
+	[ "$(kernel read $ram/pr/res_aptpl_active)" = "APTPL Bit Status: Disabled" ]
+}
+
+@test "files can be given contents, and ports and what modules look for to the machine" {
+	kernel load target_core_mod
+	kernel content /var/target/pr/aptpl_x 'PR_REG_START: 0\nPR_REG_END: 0\n'
+	[ "$(call F pr/aptpl_x)" = $'PR_REG_START: 0\nPR_REG_END: 0' ]
+	kernel load tcm_qla2xxx
+	kernel mkdir target/qla2xxx
+	! kernel mkdir target/qla2xxx/21:00:00:24:ff:31:4c:48 || return 1
+	kernel hardware qla2xxx 21:00:00:24:ff:31:4c:48
+	kernel mkdir target/qla2xxx/21:00:00:24:ff:31:4c:48
+	! kernel load xen-scsiback || return 1
+	kernel hardware xen-pvscsi
+	kernel load xen-scsiback
+	kernel mkdir target/xen-pvscsi
+}
+
+@test "a device that a storage object has is held by it" {
+	kernel load target_core_mod
+	kernel mkdir target/core/iblock_0
+	kernel mkdir target/core/iblock_0/b
+	kernel write target/core/iblock_0/b/control udev_path=/dev/vdb
+	kernel write target/core/iblock_0/b/enable 1
+	[[ $(call P /dev/vdb 2) == *" held by another program or device" ]]
+	kernel write target/core/iblock_0/b/udev_path /dev/vdb
+	[[ $(call P /dev/vdb 2) == *" held by the storage object target/core/iblock_0/b" ]]
+	kernel rmdir target/core/iblock_0/b
+	[[ $(call P /dev/vdb 2) != *held* ]]
+}
+
+@test "the log holds no secret of the SCSI target" {
+	kernel load target_core_mod
+	kernel mkdir target/iscsi
+	call w target/iscsi/discovery_auth/password topsecret
+	call w target/iscsi/discovery_auth/userid joe
+	grep -q 'discovery_auth/password = \*\*\*$' "$T/calls"
+	grep -q 'discovery_auth/userid = joe$' "$T/calls"
+	! grep topsecret "$T/calls" || return 1
+}

@@ -165,8 +165,11 @@ int machine_probe(struct fake *f, const char *path, unsigned flags, struct strbu
 		return -EACCES;
 	if (!block && flags & KFS_PROBE_DIRECT && b->no_direct)
 		return -EINVAL;
-	strbuf_addf(ret, "%c %llu %u %u %u %s", b->type, (unsigned long long)b->size, b->block_size, block ? MAJOR : 0,
-		    block ? b->minor : 0, !(flags & KFS_PROBE_EXCL) ? "" : b->claimed ? "held by another program or device" : b->holder);
+	strbuf_addf(ret, "%c %llu %u %u %u ", b->type, (unsigned long long)b->size, b->block_size, block ? MAJOR : 0, block ? b->minor : 0);
+	if (flags & KFS_PROBE_EXCL && b->claimed)
+		lio_holder(f, path, ret);
+	else if (flags & KFS_PROBE_EXCL)
+		strbuf_add(ret, b->holder);
 	return 0;
 }
 

@@ -156,7 +156,6 @@ const struct attr_row rows_backend[] = {
 	{ "tmr_notification", ATTR_BOOL, .file = "attrib/tmr_notification", .since = "5.9", .feature = "task management for programs",
 	  .source = ATTR_CONSTANT, .dflt = "0", .only = ONLY_USER, .doc = "Tell the program of task management requests." },
 	{ "lu_group", ATTR_REF, .ref = KIND_LU_GROUP, .file = "alua_lu_gp", .codec = &codec_lu_group, .source = ATTR_OPTIONAL,
-	  .moment = ATTR_NEVER,
 	  .doc = "Logical unit group: ALUA states of its backends change together." },
 	END
 };

@@ -2,8 +2,11 @@
 /* What the target tree of LIO needs beside its files: the disks of loopback targets, SCSI addresses, the folder of dbroot, registrations. */
 #include <errno.h>
 
+#include "base/file.h"
 #include "daemon/worker-private.h"
 #include "kernel/aptpl.h"
+
+#define RESTORED_MAX (1u << 20)
 
 /* ---- disks ---- */
 
@@ -145,34 +148,70 @@ int worker_make_dbroot(struct worker *w, const struct op *op, char **data, char 
 	return 0;
 }
 
-/* What the kernel kept of the storage object's registrations; none when there is no file. */
-static int read_registrations(struct worker *w, const char *serial, struct aptpl *ret, char **message)
+/*
+ * Registrations that were restored wait in the kernel until what they were made by is there again: the ACL and its LUN. Which still wait it does not
+ * tell, and its file does not either: it is written when an initiator registers, not when an ACL goes and takes its registrations along.
+ * So what was restored is kept in RUN_DIR/restored/SERIAL until all of it was seen in force once. From then on the kernel's own state counts.
+ */
+static char *restored_path(const struct worker *w, const char *serial)
 {
-	_cleanup_free_ char *file = strf("pr/aptpl_%s", serial), *text = NULL;
-	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-	size_t len = 0;
-	int r = file ? w->kfs->ops->dbroot_read(w->kfs, file, &text, &len) : -ENOMEM;
+	return strf("%s/restored/%s", w->settings->run_dir, serial);
+}
 
-	if (r == -ENOENT) {
-		*ret = (struct aptpl){ 0 };
-		return 0;
-	}
-	if (r < 0)
-		return worker_say(message, -r, "the registrations in %s cannot be read: %s", file ? file : serial, strerror(-r));
-	r = aptpl_parse(text, len, file, ret, &err);
+/* NULL as text: nothing is waited for. */
+static int keep_restored(const struct worker *w, const char *serial, const char *text, char **message)
+{
+	_cleanup_free_ char *folder = strf("%s/restored", w->settings->run_dir), *path = restored_path(w, serial);
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	int r;
+
+	if (!folder || !path)
+		return -ENOMEM;
+	if (!text)
+		return unlink(path) < 0 && errno != ENOENT ? worker_say(message, errno, "%s cannot be removed: %s", path, strerror(errno)) : 0;
+	r = file_make_dirs(folder, 0700, &err);
+	if (r >= 0)
+		r = file_replace(path, text, strlen(text), 0600, &err);
 	return r < 0 ? worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r)) : 0;
+}
+
+static int parse_registrations(const char *text, size_t len, const char *file, struct aptpl *ret, char **message)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	int r = aptpl_parse(text, len, file, ret, &err);
+
+	return r < 0 ? worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r)) : 0;
+}
+
+static int restore_all(struct worker *w, const struct op *op, const struct aptpl *known, char **message)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < known->n; i++) {
+		r = write_line(w, op->path, "pr/res_aptpl_metadata", known->items[i].restore);
+		if (r < 0)
+			worker_say(message, -r, "the registration of %s cannot be restored: %s", known->items[i].node, strerror(-r));
+	}
+	return r;
 }
 
 int worker_restore_registrations(struct worker *w, const struct op *op, char **data, char **message)
 {
+	_cleanup_free_ char *file = strf("pr/aptpl_%s", op->value), *text = NULL;
 	_cleanup_(aptpl_done) struct aptpl known = { 0 };
-	int r = read_registrations(w, op->value, &known, message);
+	size_t len = 0;
+	int r = file ? w->kfs->ops->dbroot_read(w->kfs, file, &text, &len) : -ENOMEM;
 
-	for (size_t i = 0; r >= 0 && i < known.n; i++) {
-		r = write_line(w, op->path, "pr/res_aptpl_metadata", known.items[i].restore);
-		if (r < 0)
-			worker_say(message, -r, "the registration of %s cannot be restored: %s", known.items[i].node, strerror(-r));
-	}
+	if (r < 0 && r != -ENOENT)
+		return worker_say(message, -r, "the registrations in %s cannot be read: %s", file ? file : op->value, strerror(-r));
+	if (r >= 0)
+		r = parse_registrations(text, len, file, &known, message);
+	else
+		r = 0;
+	if (r >= 0)
+		r = keep_restored(w, op->value, known.n ? text : NULL, message);
+	if (r >= 0)
+		r = restore_all(w, op, &known, message);
 	if (r >= 0) {
 		*data = strf("%zu", known.n);
 		r = *data ? 0 : -ENOMEM;
@@ -180,28 +219,73 @@ int worker_restore_registrations(struct worker *w, const struct op *op, char **d
 	return r;
 }
 
-static int read_pr(struct worker *w, const struct op *op, const char *file, char **ret)
+static int read_below(struct worker *w, const char *folder, const char *file, char **ret)
 {
-	_cleanup_free_ char *path = strf("%s/pr/%s", op->path, file);
+	_cleanup_free_ char *path = strf("%s/%s", folder, file);
 	size_t len;
 
 	return path ? w->kfs->ops->read(w->kfs, path, ret, &len) : -ENOMEM;
 }
 
+static bool reads(struct worker *w, const char *folder, const char *file, char first)
+{
+	_cleanup_free_ char *text = NULL;
+
+	return read_below(w, folder, file, &text) >= 0 && *text == first;
+}
+
+/* Nobody can come back for it: its portal group is as it is meant to be, enabled or (op->object) about to be, lets in whom it has an ACL for, and has
+ * none for this initiator any more, or not for this LUN. */
+static bool is_given_up(struct worker *w, const struct op *op, const struct aptpl_registration *r)
+{
+	unsigned long long tpgt = r->tpgt, lun = r->mapped_lun;
+	_cleanup_free_ char *tpg = strf("target/iscsi/%s/tpgt_%llu", r->target, tpgt);
+	_cleanup_free_ char *object = strf("targets/iscsi/%s/tpgs/%llu", r->target, tpgt);
+	_cleanup_free_ char *mapped = tpg ? strf("%s/acls/%s/lun_%llu", tpg, r->node, lun) : NULL;
+	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
+
+	if (!mapped || !object || !streq(r->fabric, "iSCSI") || !kfs_path_ok(mapped))
+		return false;
+	if (!streq_ptr(op->object, object) && !reads(w, tpg, "enable", '1'))
+		return false;
+	if (!reads(w, tpg, "attrib/generate_node_acls", '0'))
+		return false;
+	return w->kfs->ops->list(w->kfs, mapped, &list) == -ENOENT;
+}
+
+static int check_all(struct worker *w, const struct op *op, const struct aptpl *restored, char **message)
+{
+	_cleanup_free_ char *registered = NULL, *holder = NULL;
+	int r = read_below(w, op->path, "pr/res_pr_registered_i_pts", &registered);
+
+	if (r >= 0)
+		r = read_below(w, op->path, "pr/res_holder", &holder);
+	for (size_t i = 0; r >= 0 && i < restored->n; i++) {
+		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+		r = aptpl_check(&restored->items[i], registered, holder, &err);
+		if (r == -EUNATCH && is_given_up(w, op, &restored->items[i]))
+			r = 0;
+		if (r < 0)
+			worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r));
+	}
+	return r;
+}
+
 int worker_check_registrations(struct worker *w, const struct op *op, char **data, char **message)
 {
-	_cleanup_(aptpl_done) struct aptpl known = { 0 };
-	_cleanup_free_ char *registered = NULL, *holder = NULL;
+	_cleanup_free_ char *path = restored_path(w, op->value), *text = NULL;
+	_cleanup_(aptpl_done) struct aptpl restored = { 0 };
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-	int r = read_registrations(w, op->value, &known, message);
+	size_t len;
+	int r = path ? file_read(path, RESTORED_MAX, &text, &len, &err) : -ENOMEM;
 
-	if (r < 0 || !known.n)
-		return r;
-	r = read_pr(w, op, "res_pr_registered_i_pts", &registered);
-	if (r >= 0)
-		r = read_pr(w, op, "res_holder", &holder);
+	if (r == -ENOENT)
+		return 0;
 	if (r < 0)
-		return r;
-	r = aptpl_check(&known, registered, holder, &err);
-	return r < 0 ? worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r)) : 0;
+		return worker_say(message, -r, "%s", err.msg ? err.msg : strerror(-r));
+	r = parse_registrations(text, len, path, &restored, message);
+	if (r >= 0)
+		r = check_all(w, op, &restored, message);
+	return r < 0 ? r : keep_restored(w, op->value, NULL, message);
 }

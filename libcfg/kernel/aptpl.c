@@ -171,6 +171,7 @@ static void registration_done(struct aptpl_registration *r)
 	free(r->fabric);
 	free(r->node);
 	free(r->sid);
+	free(r->target);
 	free(r->restore);
 }
 
@@ -182,12 +183,15 @@ static int copy_registration(const struct parser *p, struct aptpl_registration *
 		.fabric = strdup(p->value[FIELD_INITIATOR_FABRIC]),
 		.node = strdup(p->value[FIELD_INITIATOR_NODE]),
 		.sid = sid ? strdup(sid) : NULL,
+		.target = strdup(p->value[FIELD_TARGET_NODE]),
+		.tpgt = p->number[FIELD_TPGT],
+		.mapped_lun = p->number[FIELD_MAPPED_LUN],
 		.key = p->number[FIELD_KEY],
 		.holder = p->number[FIELD_HOLDER],
 		.shared = p->number[FIELD_TYPE] >= TYPE_ALL_REGISTRANTS,
 		.restore = restore_text(p),
 	};
-	return ret->fabric && ret->node && (ret->sid || !sid) && ret->restore ? 0 : -ENOMEM;
+	return ret->fabric && ret->node && (ret->sid || !sid) && ret->target && ret->restore ? 0 : -ENOMEM;
 }
 
 static int add_registration(struct parser *p, struct aptpl *a)
@@ -295,7 +299,7 @@ static char *initiator(const struct aptpl_registration *r)
 	return r->sid ? strf("%s,i,0x%s", r->node, r->sid) : strdup(r->node);
 }
 
-static int check_one(const struct aptpl_registration *r, const char *registered, const char *holder, struct cfg_error *err)
+int aptpl_check(const struct aptpl_registration *r, const char *registered, const char *holder, struct cfg_error *err)
 {
 	_cleanup_free_ char *who = initiator(r), *line = NULL, *held = NULL;
 
@@ -312,13 +316,4 @@ static int check_one(const struct aptpl_registration *r, const char *registered,
 	if (r->holder && !has_line(holder, held))
 		return cfg_error_set(err, EUNATCH, "the reservation of %s %s is not in force", r->fabric, who);
 	return 0;
-}
-
-int aptpl_check(const struct aptpl *a, const char *registered, const char *holder, struct cfg_error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < a->n; i++)
-		r = check_one(&a->items[i], registered, holder, err);
-	return r;
 }

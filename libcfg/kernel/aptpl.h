@@ -15,6 +15,8 @@
 struct aptpl_registration {
 	char *fabric, *node;	/* of the initiator */
 	char *sid;		/* NULL: it has none */
+	char *target;		/* name of the target that it registered with; its portal group, and the LUN as it saw it */
+	uint64_t tpgt, mapped_lun;
 	uint64_t key;
 	bool holder;		/* of the reservation */
 	bool shared;		/* with all who are registered: then the kernel names one of them as holder */
@@ -31,8 +33,8 @@ struct aptpl {
 int aptpl_parse(const char *text, size_t len, const char *file, struct aptpl *ret, struct cfg_error *err);
 void aptpl_done(struct aptpl *a);
 
-/* That the kernel knows all of them and who holds the reservation: registered is what pr/res_pr_registered_i_pts reads, holder what
- * pr/res_holder does. -EUNATCH with the first that is missing. */
-int aptpl_check(const struct aptpl *a, const char *registered, const char *holder, struct cfg_error *err);
+/* That the kernel knows it, and that the reservation is its if it was: registered is what pr/res_pr_registered_i_pts reads, holder what
+ * pr/res_holder does. -EUNATCH with what is missing. */
+int aptpl_check(const struct aptpl_registration *r, const char *registered, const char *holder, struct cfg_error *err);
 
 #endif

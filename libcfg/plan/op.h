@@ -57,7 +57,8 @@ enum op_verb {
 	OP_WRITE_HCTL,		/* path: target/core/pscsi_N/NAME, value: path of a device; writes it, and its SCSI address from sysfs */
 	OP_MAKE_DBROOT,		/* the folder that target/dbroot names, and "pr" and "alua" in it */
 	OP_RESTORE_REGISTRATIONS, /* path: target/core/HBA/NAME, value: its unit serial; what <dbroot>/pr/aptpl_SERIAL holds. Result: how many */
-	OP_CHECK_REGISTRATIONS,	/* the same; EUNATCH unless they, and the reservation, are in force */
+	OP_CHECK_REGISTRATIONS,	/* the same; EUNATCH unless what was restored, and the reservation, is in force, or was once. object: what is
+				 * about to be enabled; of a portal group it is meant that all its ACLs are there */
 	OP_VERB_MAX
 };
 

@@ -31,6 +31,9 @@ static void test_numbers_are_written_so_that_the_kernel_reads_them(void **state)
 
 	assert_int_equal(parse(HOLDER LOOPBACK, &a, NULL), 0);
 	assert_int_equal(a.n, 2);
+	assert_string_equal(a.items[0].target, "iqn.2026-11.org.example:t");
+	assert_int_equal(a.items[0].tpgt, 1);
+	assert_int_equal(a.items[0].mapped_lun, 0);
 	assert_string_equal(a.items[0].restore, "initiator_fabric=iSCSI,initiator_node=iqn.2026-11.org.example:c1,initiator_sid=00023d000001,"
 			    "sa_res_key=2748,res_holder=1,res_type=8,res_scope=0,res_all_tg_pt=0,mapped_lun=0,target_fabric=iSCSI,"
 			    "target_node=iqn.2026-11.org.example:t,tpgt=1,port_rtpi=1,target_lun=0");
@@ -120,9 +123,12 @@ static const char nobody[] = "No SPC-3 Reservation holder\n";
 static int check(const char *file, const char *list, const char *held, struct cfg_error *err)
 {
 	_cleanup_(aptpl_done) struct aptpl a = { 0 };
+	int r = 0;
 
 	assert_int_equal(parse(file, &a, NULL), 0);
-	return aptpl_check(&a, list, held, err);
+	for (size_t i = 0; r == 0 && i < a.n; i++)
+		r = aptpl_check(&a.items[i], list, held, err);
+	return r;
 }
 
 static void test_what_is_in_force(void **state)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -22,7 +23,7 @@
 
 static char config_dir[] = "/tmp/nvmetctl-worker-scsi-XXXXXX";
 static struct pool_settings settings = { .kernel = "fake:/nowhere", .config_dir = config_dir, .state_dir = "/nowhere/state",
-					 .run_dir = "/nowhere/run" };
+					 .run_dir = config_dir };
 
 struct fixture {
 	struct tiny_kfs kernel;
@@ -51,10 +52,12 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const char *object;	/* of the operations */
+
 /* One operation; positive errno. */
 static int run(struct fixture *f, enum op_verb verb, unsigned flags, const char *path, const char *value)
 {
-	struct op op = { .verb = verb, .flags = flags, .path = (char *)path, .value = (char *)value };
+	struct op op = { .verb = verb, .flags = flags, .path = (char *)path, .value = (char *)value, .object = (char *)object };
 	struct oplist ops = { .items = &op, .n = 1 };
 	size_t done;
 
@@ -288,18 +291,86 @@ static void test_a_damaged_file_restores_nothing(void **state)
 	assert_calls(f, "dbroot read pr/aptpl_s\n");
 }
 
+static void set_value(struct tiny_entry *e, const char *value)
+{
+	free(e->value);
+	e->value = strdup(value);
+}
+
+#define REGISTRATION(node, key) "iSCSI Node: " node " Key: 0x00000000000000" key " PRgen: 0x00000000\n"
+
+/* Both registrations of the file are restored, and the first of them, with the reservation, is in force. */
+static struct tiny_entry *restore_two(struct fixture *f, const char *serial)
+{
+	struct tiny_kfs *k = &f->kernel;
+
+	tiny_put(k, KFS_ATTR, STORAGE "/pr/res_aptpl_metadata", "");
+	tiny_put(k, KFS_ATTR, STORAGE "/pr/res_holder", "SPC-3 Reservation: iSCSI Initiator: iqn.a:1\n");
+	k->dbroot_file = two;
+	assert_int_equal(run(f, OP_RESTORE_REGISTRATIONS, 0, STORAGE, serial), 0);
+	return tiny_put(k, KFS_ATTR, STORAGE "/pr/res_pr_registered_i_pts", REGISTRATION("iqn.a:1", "10"));
+}
+
 static void test_registrations_that_are_not_in_force_are_told(void **state)
 {
 	struct fixture *f = *state;
-	struct tiny_entry *list = tiny_put(&f->kernel, KFS_ATTR, STORAGE "/pr/res_pr_registered_i_pts",
-					   "SPC-3 PR Registrations:\niSCSI Node: iqn.a:1 Key: 0x0000000000000010 PRgen: 0x00000000\n");
+	struct tiny_entry *list = restore_two(f, "s");
 
-	tiny_put(&f->kernel, KFS_ATTR, STORAGE "/pr/res_holder", "SPC-3 Reservation: iSCSI Initiator: iqn.a:1\n");
-	f->kernel.dbroot_file = two;
 	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
 	assert_says(f, "the registration of iSCSI iqn.a:2 with key 0x11 is not in force");
-	free(list->value);
-	list->value = strdup("iSCSI Node: iqn.a:2 Key: 0x0000000000000011 PRgen: 0x0\niSCSI Node: iqn.a:1 Key: 0x0000000000000010 PRgen: 0x0\n");
+	set_value(list, REGISTRATION("iqn.a:2", "11") REGISTRATION("iqn.a:1", "10"));
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), 0);
+	/* What hosts do from then on is their own business, and what an ACL takes along when it goes. */
+	set_value(list, "None\n");
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), 0);
+}
+
+static void test_a_later_storage_object_without_registrations_waits_for_none(void **state)
+{
+	struct fixture *f = *state;
+
+	set_value(restore_two(f, "s"), "None\n");
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
+	/* Another's are another's. */
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "other"), 0);
+	f->kernel.dbroot_file = NULL;
+	assert_int_equal(run(f, OP_RESTORE_REGISTRATIONS, 0, STORAGE, "s"), 0);
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), 0);
+}
+
+/* "iqn.a:2" registered once, and has no ACL any more. */
+static void test_who_is_not_let_in_any_more_is_not_waited_for(void **state)
+{
+	static const char tpg[] = "target/iscsi/iqn.t/tpgt_1", mapped[] = "target/iscsi/iqn.t/tpgt_1/acls/iqn.a:2/lun_0";
+	struct fixture *f = *state;
+	struct tiny_kfs *k = &f->kernel;
+	struct tiny_entry *enable, *demo;
+
+	restore_two(f, "s");
+	/* As long as his target is not there, it may still come. */
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
+	tiny_put(k, KFS_DIR, tpg, NULL);
+	enable = tiny_put(k, KFS_ATTR, "target/iscsi/iqn.t/tpgt_1/enable", "0\n");
+	demo = tiny_put(k, KFS_ATTR, "target/iscsi/iqn.t/tpgt_1/attrib/generate_node_acls", "0\n");
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
+	/* He may come without an ACL. */
+	set_value(enable, "1\n");
+	set_value(demo, "1\n");
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
+	/* He has one. */
+	set_value(demo, "0\n");
+	tiny_put(k, KFS_DIR, mapped, NULL);
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
+	tiny_find(k, mapped)->error = ENOENT;
+	/* The portal group that is about to be enabled has all that it is meant to have. */
+	set_value(enable, "0\n");
+	object = "targets/iscsi/iqn.t/tpgs/2";
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), EUNATCH);
+	object = "targets/iscsi/iqn.t/tpgs/1";
+	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), 0);
+	object = NULL;
+	restore_two(f, "s");
+	set_value(enable, "1\n");
 	assert_int_equal(run(f, OP_CHECK_REGISTRATIONS, 0, STORAGE, "s"), 0);
 }
 
@@ -381,13 +452,14 @@ static int make_folder(void **state)
 	return mkdtemp(config_dir) ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 static int remove_folder(void **state)
 {
-	_cleanup_free_ char *folder = strf("%s/secrets", config_dir), *path = strf("%s/joe", folder);
-
-	unlink(path);
-	rmdir(folder);
-	return rmdir(config_dir);
+	return nftw(config_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -409,6 +481,8 @@ int main(void)
 		TEST(test_without_a_file_nothing_is_restored),
 		TEST(test_a_damaged_file_restores_nothing),
 		TEST(test_registrations_that_are_not_in_force_are_told),
+		TEST(test_a_later_storage_object_without_registrations_waits_for_none),
+		TEST(test_who_is_not_let_in_any_more_is_not_waited_for),
 		TEST(test_the_target_tree_is_scanned_without_counters_and_buttons),
 		TEST(test_a_secret_of_chap_is_written_bare_and_cleared_by_the_kernels_word),
 		TEST(test_the_kernels_word_for_no_secret_is_not_kept_as_one),

@@ -22,7 +22,7 @@ teardown() {
 	[ ! -d $CFS ] || remove_all
 	remove_all_scsi
 	modprobe -qr scsi_debug || :
-	rm -rf "$W" $DBROOT /etc/nvmetctl
+	rm -rf "$W" $DBROOT /etc/nvmetctl /run/nvmetd/restored
 }
 
 # A loopback target whose LUN still lacks its link.
@@ -255,6 +255,32 @@ restored() {	# NUMBER
 		remove_all_scsi
 		rm $DBROOT/pr/aptpl_$SERIAL
 	done
+}
+
+@test "a registration whose ACL has gone for good holds nobody up; one whose target is still to come does" {
+	local disk tpg=$TARGET/iscsi/$IQN:t1/tpgt_1
+	modprobe target_core_mod
+	operation "make folders of dbroot" -
+	guarded_target restored 0
+	echo 1 >"$tpg/enable"
+	iscsi_login "$IQN:t1"
+	disk=$(iscsi_disk "$IQN:t1" 0)
+	pr_register "$disk" 0xabc -Z
+	pr_reserve "$disk" 0xabc 5
+	iscsi_logout
+	# The kernel takes the registration along, and leaves the file as it is.
+	rm "$tpg/acls/$INITIATOR/lun_0/lun"
+	grep -qx None $TARGET/core/rd_mcp_1/ram/pr/res_pr_registered_i_pts
+	grep -qa "initiator_node=$INITIATOR" $DBROOT/pr/aptpl_$SERIAL
+	operation "check registrations" target/core/rd_mcp_1/ram $SERIAL
+	remove_all_scsi
+	guarded_target restored 1
+	rm "$tpg/acls/$INITIATOR/lun_0/lun"
+	rmdir "$tpg/acls/$INITIATOR/lun_0"
+	status 1 operation "check registrations" target/core/rd_mcp_1/ram $SERIAL
+	contains "EUNATCH: the registration of iSCSI $INITIATOR"
+	echo 1 >"$tpg/enable"
+	operation "check registrations" target/core/rd_mcp_1/ram $SERIAL
 }
 
 @test "a file of registrations that is damaged restores none, and is named with the line" {

@@ -27,23 +27,31 @@ static void loop_free(void *state)
 	free(l);
 }
 
-static const struct loop *host_taken(struct fake *f, unsigned host)
+/* The lowest number that no other has. */
+static unsigned free_host(struct fake *f)
 {
-	for (const struct node *n = f->target; n; n = node_next(f->target, n)) {
-		const struct loop *l = n->kind == LIO_TARGET && n->only == ON_LOOPBACK && n->type == KFS_DIR ? n->state : NULL;
+	_cleanup_free_ bool *taken = NULL;
+	unsigned n = 0, size = 0;
 
-		if (l && l->host == host)
-			return l;
+	for (const struct node *t = f->target; t; t = node_next(f->target, t))
+		size += t->kind == LIO_TARGET && t->only == ON_LOOPBACK && t->state;
+	taken = must(calloc(size + 1, sizeof(*taken)));
+	for (const struct node *t = f->target; t; t = node_next(f->target, t)) {
+		const struct loop *l = t->kind == LIO_TARGET && t->only == ON_LOOPBACK ? t->state : NULL;
+
+		if (l && l->host < size)
+			taken[l->host] = true;
 	}
-	return NULL;
+	while (taken[n])
+		n++;
+	return n;
 }
 
 void lio_loop_init(struct fake *f, struct node *target)
 {
 	struct loop *l = must(calloc(1, sizeof(*l)));
 
-	while (host_taken(f, l->host))
-		l->host++;
+	l->host = free_host(f);
 	target->state = l;
 	target->forget = loop_free;
 }

@@ -41,16 +41,14 @@ const struct attr_row rows_fabric[] = {
 	CHAP("discovery_", "discovery_auth/", " at discovery"),
 	{ "enforce_discovery_auth", ATTR_BOOL, .file = "discovery_auth/enforce_discovery_auth", ISCSI, .source = ATTR_CONSTANT, .dflt = "0",
 	  .doc = "Discovery needs authentication." },
-	{ "cpus_allowed_list", ATTR_TOKEN, .min = 1, .max = 255, .file = "cpus_allowed_list", ISCSI, .since = "5.18",
-	  .feature = "a choice of processors", .source = ATTR_CAPTURED, .doc = "Processors on which connections are served, as 0-3,8." },
+	{ "cpus_allowed_list", ATTR_TOKEN, .min = 1, .max = 255, .file = "cpus_allowed_list", ISCSI, .source = ATTR_CAPTURED, .doc = "Processors on which connections are served, as 0-3,8." },
 	{ "rdma_cm_port", ATTR_INT, .min = 0, .max = 65535, .file = "discovery_auth/rdma_cm_port", .only = ONLY_SRPT, .source = ATTR_CONSTANT,
 	  .dflt = "0", .doc = "Port of the RDMA connection manager; 0: none." },
 	END
 };
 
 const struct attr_row rows_target[] = {
-	{ "cmd_completion_affinity", ATTR_INT, .min = -2, .max = 65535, .file = "param/cmd_completion_affinity", .since = "6.0",
-	  .feature = "a choice of the processor that completes commands", .source = ATTR_CONSTANT, .dflt = "-1",
+	{ "cmd_completion_affinity", ATTR_INT, .min = -2, .max = 65535, .file = "param/cmd_completion_affinity", .source = ATTR_CONSTANT, .dflt = "-1",
 	  .doc = "Processor that completes commands; -1: the one that submitted it, -2: whichever." },
 	END
 };
@@ -160,8 +158,7 @@ const struct attr_row rows_portal[] = {
 
 const struct attr_row rows_acl[] = {
 	CHAP("", "auth/", ""),
-	{ "authentication", ATTR_INT, .min = -1, .max = 1, .file = "attrib/authentication", ISCSI, .since = "6.1",
-	  .feature = "authentication of single initiators", .source = ATTR_CONSTANT, .dflt = "-1",
+	{ "authentication", ATTR_INT, .min = -1, .max = 1, .file = "attrib/authentication", ISCSI, .source = ATTR_CONSTANT, .dflt = "-1",
 	  .doc = "Whether it must authenticate itself; -1: as the portal group says." },
 	{ "dataout_timeout", ATTR_INT, .min = 2, .max = 60, .file = "attrib/dataout_timeout", ISCSI, .source = ATTR_CONSTANT, .dflt = "3",
 	  .doc = "Seconds to wait for data." },

@@ -121,6 +121,18 @@ static void check_unmap(struct check *c)
 			wrong(c, attrs[i], "cannot be with type ramdisk, whose memory is not given back");
 }
 
+/* What the kernel takes without a word, and does not do. */
+static void check_without_effect(struct check *c)
+{
+	static const char *const fixed[] = { "emulate_dpo", "emulate_fua_read" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (object_get(c->o, fixed[i]) && !is_true(c->o, fixed[i]))
+			wrong(c, fixed[i], "must be true: the kernel takes false for nothing");
+	if (object_get(c->o, "product_id") && is_true(c->o, "emulate_model_alias"))
+		wrong(c, "product_id", "goes without emulate_model_alias, by which the backend's name is the product identification");
+}
+
 /* ---- in the SCSI target ---- */
 
 static void check_control_text(struct check *c, const char *attr, size_t max)
@@ -231,6 +243,7 @@ void check_backend(struct check *c)
 	check_makeup(c);
 	check_sizes(c);
 	check_unmap(c);
+	check_without_effect(c);
 	check_unique(c, "device", "device");
 	check_unique(c, "path", "device");
 	check_unique(c, "uuid", "uuid");

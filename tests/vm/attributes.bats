@@ -3,7 +3,7 @@
 # machine: --kernel 6.12
 # long machine: --kernel 6.1
 # long machine: --kernel 7
-# Every attribute of the table against the kernel: it takes another value, has it, is left alone while that is wanted, and is put back
+# Every attribute of the table that the NVMe target has against the kernel (scsi-attributes.bats has the others): it takes another value, has it, is left alone while that is wanted, and is put back
 # when it is wanted no longer. What there is to go through is asked of the table itself.
 load lib
 
@@ -101,7 +101,7 @@ kernel_value() {	# KIND NAME FILE
 all_values() {	# a line for each attribute that this kernel has
 	local kind name file rest
 	while IFS='|' read -r kind name file rest; do
-		[ ! -e "$(file_of "$kind" "$file")" ] || echo "$kind $name $(kernel_value "$kind" "$name" "$file")"
+		[ -z "$(place "$kind")" ] || [ ! -e "$(file_of "$kind" "$file")" ] || echo "$kind $name $(kernel_value "$kind" "$name" "$file")"
 	done < <("$ROWS")
 }
 
@@ -113,6 +113,7 @@ rows() {
 		case $kind.$name in
 		subsystems.passthru_enable | subsystems.passthru_path) continue ;;
 		esac
+		[ -n "$(place "$kind")" ] || continue
 		if [ -e "$(file_of "$kind" "$file")" ]; then
 			[ "$1" = present ] || continue
 		else

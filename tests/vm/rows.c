@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of attributes, for tests that go through all of it.
- *	rows		a line for each attribute that can be set and has a file in the kernel, its fields divided by "|":
+ *	rows		a line for each attribute that can be changed and has a file in the kernel, its fields divided by "|":
  *			kind, name, file, where an absent value comes from, default, a value that it takes and that is not the default
+ *	rows of WORD	those of them that a type of backend, or a fabric, has ("ramdisk", "iscsi")
  *	rows all	the same for all that the kernel has a file for
  *	rows canonical KIND NAME	standard input, as the kernel's file has it, in the form that documents have
  */
@@ -72,11 +73,12 @@ static void print_row(enum kind kind, const struct attr_row *row)
 	putchar('\n');
 }
 
-static int print_rows(bool all)
+static int print_rows(bool all, unsigned only)
 {
 	for (enum kind k = 0; k < KIND_MAX; k++)
 		attr_foreach(row, k)
-			if (row->file && (all || attr_is_settable(row)))
+			if (row->file && (all || (attr_is_settable(row) && row->moment != ATTR_NEVER)) &&
+			    (!only || !row->only || row->only & only))
 				print_row(k, row);
 	return 0;
 }
@@ -101,5 +103,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && streq(argv[1], "canonical"))
 		return print_canonical(argv[2], argv[3]);
-	return print_rows(argc == 2 && streq(argv[1], "all"));
+	if (argc == 3 && streq(argv[1], "of"))
+		return print_rows(false, attr_only_of(argv[2]));
+	return print_rows(argc == 2 && streq(argv[1], "all"), 0);
 }

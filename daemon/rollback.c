@@ -91,10 +91,19 @@ static bool marked(void *userdata, const char *path)
 	return marks_has(t->m, path);
 }
 
-/* All of it is there because something was done to it. */
+/* Whether a step may have made a folder for it, whatever became of the rest. */
 static bool unfinished(void *userdata, const char *element)
 {
-	return true;
+	struct txn *t = userdata;
+
+	for (size_t i = 0; i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
+
+		for (size_t k = 0; streq(s->object, element) && k < run_operations(&t->run, i); k++)
+			if (s->ops.items[k].verb == OP_MKDIR)
+				return true;
+	}
+	return false;
 }
 
 static bool wrote_secret(const struct run *run, const struct plan *plan, const char *object, const char *attr)
@@ -152,6 +161,17 @@ static void owe_left(struct txn *t)
 			txn_owe(t, t->left.items[i].element, why ? why : "out of memory");
 }
 
+/* Folders that were to be taken away around what was never made: nobody compares them. */
+static int add_untidied(struct txn *t)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < t->back.n; i++)
+		if (t->back.steps[i]->tidies && run_state(&t->back_run, i) == STEP_FAILED)
+			r = differences_add(&t->left, t->back.steps[i]->object, NULL, "absent", "its folder");
+	return r;
+}
+
 static void go_back(struct txn *t);
 
 /* Nothing says that what a worker died at cannot be done. */
@@ -168,7 +188,7 @@ static void on_compared(void *userdata, struct cfg_error *err)
 		back_failed(t, err, "the kernel's state cannot be read");
 		return;
 	}
-	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || compare_secrets(t) < 0) {
+	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || compare_secrets(t) < 0 || add_untidied(t) < 0) {
 		back_failed(t, NULL, "out of memory");
 		return;
 	}

@@ -136,7 +136,7 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 	attr_foreach(row, target->kind) {
 		if (r < 0)
 			break;
-		if (!object_has_row(target, row) || !nvmet_differs(p, path, target, actual, row) || comes_by_itself(target, row))
+		if (row->flags & ATTR_LINK || !object_has_row(target, row) || !nvmet_differs(p, path, target, actual, row) || comes_by_itself(target, row))
 			continue;
 		if (opens(target, actual, row)) {
 			open = true;

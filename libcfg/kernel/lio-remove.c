@@ -148,6 +148,7 @@ int lio_tidy(struct planner *p, const char *path, enum kind kind)
 	s = plan_step(p->plan, PHASE_REMOVE, path, "tidy");
 	if (!s)
 		return -ENOMEM;
+	s->tidies = true;
 	if (kind == KIND_BRIDGE)
 		return leave_loopback(p, s);
 	folder = lio_folder(p, path);

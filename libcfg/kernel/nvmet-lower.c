@@ -140,7 +140,7 @@ bool nvmet_row_differs(const struct object *target, const struct object *actual,
 {
 	const char *t, *a;
 
-	if (attr_is_list(row) || !row->file || row->flags & (ATTR_WRITE_ONLY | ATTR_TRIGGER))
+	if (attr_is_list(row) || !(row->file || row->flags & ATTR_LINK) || row->flags & (ATTR_WRITE_ONLY | ATTR_TRIGGER))
 		return false;
 	t = object_get_row(target, row);
 	a = object_get_row(actual, row);

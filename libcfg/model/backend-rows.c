@@ -202,7 +202,7 @@ const struct attr_row rows_alua_group[] = {
 const struct attr_row rows_bridge[] = {
 	{ "wwn", ATTR_TOKEN, .min = 1, .max = 255, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "Its name among the loopback targets." },
 	{ "disk", ATTR_PATH, .min = 2, .max = 255, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "Its SCSI disk on this machine." },
-	{ "storage", ATTR_STRING, .min = 3, .max = 127, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL,
+	{ "storage", ATTR_STRING, .min = 3, .max = 127, .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL | ATTR_LINK,
 	  .doc = "The storage object that its LUN links to." },
 	END
 };

@@ -39,6 +39,7 @@ struct step {
 	enum effect effect;	/* what hosts notice, if any are there */
 	char **affects;		/* edges "ports/ID/subsystems/NQN" by which a host would notice; effect counts if one is in use */
 	bool always;		/* the effect counts whoever is connected (data) */
+	bool tidies;		/* takes away folders around something, which is not there itself */
 	bool moved_forward;	/* a removal that plan_finish() took into the switch */
 	char *queue;		/* kernel folder or device behind which a stuck call would also hold this one; or NULL */
 };

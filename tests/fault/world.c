@@ -274,6 +274,9 @@ static void add_lines(char ***lines, char *text)
 		/* What the kernel tells of other things: how many plugins' folders there ever were, and who links to what. */
 		if (strstr(line, "/hba_info ") || strstr(line, "/members ") || strstr(line, "/info "))
 			continue;
+		/* The state of a LUN's group is the group's. */
+		if (strstr(line, "/alua_tg_pt_gp = ") && strstr(line, "\\n"))
+			*strstr(line, "\\n") = 0;
 		if (mode)
 			memmove(mode, mode + strlen(hidden), strlen(mode + strlen(hidden)) + 1);
 		if (strv_append(lines, line) < 0)

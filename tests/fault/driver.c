@@ -46,13 +46,22 @@ static void expect_kernel(char *const *wanted, const char *what)
 	fail("the kernel is not as it was %s", what);
 }
 
-/* The line "TYPE SIZE FILE". */
+/* The line "TYPE SIZE FILE"; and that of a bridge's disk, which is as large as the file behind it. */
+static bool is_of_file(const char *line, const char *file)
+{
+	const char *name = strrchr(line, ' ') + 1;
+
+	if (strncmp(line, "f nvmet/", 8) == 0 || strncmp(line, "f target/", 9) == 0)
+		return false;
+	return streq(name, file) || strncmp(name, "/dev/sd", 7) == 0;
+}
+
 static void leave_out(char **lines, const char *file)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; lines[i]; i++) {
-		if (file && strncmp(lines[i], "f nvmet/", 8) != 0 && strncmp(lines[i], "f target/", 9) != 0 && streq(strrchr(lines[i], ' ') + 1, file))
+		if (file && is_of_file(lines[i], file))
 			free(lines[i]);
 		else
 			lines[n++] = lines[i];

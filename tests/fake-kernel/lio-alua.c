@@ -171,8 +171,8 @@ static int store_state(struct fake *f, struct node *attr, const char *page)
 		return -EINVAL;
 	set_state(group, state->code);
 	/* All storage objects of a group that is not the default one go together. */
-	for (struct node *n2 = f->target; lu_gp && !lu_gp->permanent && n2; n2 = node_next(f->target, n2)) {
-		const struct node *other = n2->kind == LIO_STORAGE && n2->type == KFS_DIR && n2->group == lu_gp ? node_child(n2, "alua") : NULL;
+	for (struct node *s = f->target; lu_gp && !lu_gp->permanent && s; s = node_next(f->target, s)) {
+		const struct node *other = s->kind == LIO_STORAGE && s->group == lu_gp ? node_child(s, "alua") : NULL;
 
 		for (const struct node *g = other ? other->first : NULL; g; g = g->next)
 			if (streq(node_text(g, "tg_pt_gp_id"), node_text(group, "tg_pt_gp_id")))

@@ -312,35 +312,6 @@ static int user_key(struct device *d, struct node *storage, const char *key, con
 	return 0;
 }
 
-static const struct type {
-	unsigned only;
-	int (*key)(struct device *d, struct node *storage, const char *key, const char *value);
-} types[] = {
-	{ ON_BLOCK, block_key }, { ON_FILE, file_key }, { ON_RAMDISK, ramdisk_key }, { ON_SCSI, scsi_key }, { ON_USER, user_key },
-};
-
-/* "KEY=VALUE", separated by commas and newlines; what is not known, or has no value, counts for nothing. */
-static int store_control(struct fake *f, struct node *attr, const char *page)
-{
-	struct node *storage = node_item(attr);
-	struct device *d = storage->state;
-	_cleanup_free_ char *copy = must(strdup(page));
-	char *rest = copy, *word;
-	int r = 0;
-
-	while (r >= 0 && (word = strsep(&rest, ",\n"))) {
-		char *value = strchr(word, '=');
-
-		if (!value || !value[1])
-			continue;
-		*value++ = 0;
-		for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(types); i++)
-			if (types[i].only == storage->only)
-				r = types[i].key(d, storage, word, value);
-	}
-	return r;
-}
-
 /* ---- enabling ---- */
 
 static int enable_block(struct fake *f, struct node *storage, struct device *d)
@@ -419,39 +390,6 @@ static int enable_user(struct fake *f, struct node *storage, struct device *d)
 	return 0;
 }
 
-static const struct {
-	unsigned only;
-	int (*enable)(struct fake *f, struct node *storage, struct device *d);
-} enables[] = {
-	{ ON_BLOCK, enable_block },
-	{ ON_FILE, enable_file },
-	{ ON_RAMDISK, enable_ramdisk },
-	{ ON_SCSI, enable_scsi },
-	{ ON_USER, enable_user },
-};
-
-static int store_enable(struct fake *f, struct node *attr, const char *page)
-{
-	struct node *storage = node_item(attr);
-	struct device *d = storage->state;
-	int r = 0;
-
-	if (!strchr(page, '1'))
-		return -EINVAL;
-	if (d->enabled)
-		return -EEXIST;
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(enables); i++)
-		if (enables[i].only == storage->only)
-			r = enables[i].enable(f, storage, d);
-	if (r < 0)
-		return r;
-	d->enabled = true;
-	node_set(attr, "1");
-	storage->group = lio_default_group(f, NULL);
-	lio_settle_attributes(f, storage);
-	return 0;
-}
-
 /* ---- what they tell ---- */
 
 static void show_block(struct fake *f, const struct node *storage, const struct device *d, struct strbuf *ret)
@@ -469,7 +407,7 @@ static void show_block(struct fake *f, const struct node *storage, const struct 
 
 static void show_file(struct fake *f, const struct node *storage, const struct device *d, struct strbuf *ret)
 {
-	strbuf_addf(ret, "        TCM FILEIO ID: %u        File: %s  Size: %llu  Mode: %s Async: %d\n", 0, d->path ? d->path : "",
+	strbuf_addf(ret, "        TCM FILEIO ID: 0        File: %s  Size: %llu  Mode: %s Async: %d\n", d->path ? d->path : "",
 		    (unsigned long long)d->size, d->buffered ? "Buffered-WCE" : "O_DSYNC", d->async);
 }
 
@@ -486,7 +424,8 @@ static void show_scsi(struct fake *f, const struct node *storage, const struct d
 
 	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
 		at[i] = d->scsi[i] < 0 ? 0 : d->scsi[i];
-	strbuf_addf(ret, "        SCSI Device Bus Location: Channel ID: %lld Target ID: %lld LUN: %lld Host ID: %lld\n", at[1], at[2], at[3], at[0]);
+	strbuf_addf(ret, "        SCSI Device Bus Location: Channel ID: %lld Target ID: %lld LUN: %lld Host ID: %lld\n",
+		    at[1], at[2], at[3], at[0]);
 }
 
 static void show_user(struct fake *f, const struct node *storage, const struct device *d, struct strbuf *ret)
@@ -496,24 +435,79 @@ static void show_user(struct fake *f, const struct node *storage, const struct d
 		    node_text(storage, "attrib/data_pages_per_blk"), node_text(storage, "attrib/cmd_ring_size_mb"));
 }
 
+/* ---- files that all have ---- */
+
+static const struct type {
+	unsigned only;
+	int (*key)(struct device *d, struct node *storage, const char *key, const char *value);
+	int (*enable)(struct fake *f, struct node *storage, struct device *d);
+	void (*show)(struct fake *f, const struct node *storage, const struct device *d, struct strbuf *ret);
+} types[] = {
+	{ ON_BLOCK, block_key, enable_block, show_block },
+	{ ON_FILE, file_key, enable_file, show_file },
+	{ ON_RAMDISK, ramdisk_key, enable_ramdisk, show_ramdisk },
+	{ ON_SCSI, scsi_key, enable_scsi, show_scsi },
+	{ ON_USER, user_key, enable_user, show_user },
+};
+
+static const struct type *type_of(const struct node *storage)
+{
+	const struct type *t = types;
+
+	while (t->only != storage->only)
+		t++;
+	return t;
+}
+
+/* "KEY=VALUE", separated by commas and newlines; what is not known, or has no value, counts for nothing. */
+static int store_control(struct fake *f, struct node *attr, const char *page)
+{
+	struct node *storage = node_item(attr);
+	struct device *d = storage->state;
+	_cleanup_free_ char *copy = must(strdup(page));
+	char *rest = copy, *word;
+	int r = 0;
+
+	while (r >= 0 && (word = strsep(&rest, ",\n"))) {
+		char *value = strchr(word, '=');
+
+		if (!value || !value[1])
+			continue;
+		*value++ = 0;
+		r = type_of(storage)->key(d, storage, word, value);
+	}
+	return r;
+}
+
+static int store_enable(struct fake *f, struct node *attr, const char *page)
+{
+	struct node *storage = node_item(attr);
+	struct device *d = storage->state;
+	int r;
+
+	if (!strchr(page, '1'))
+		return -EINVAL;
+	if (d->enabled)
+		return -EEXIST;
+	r = type_of(storage)->enable(f, storage, d);
+	if (r < 0)
+		return r;
+	d->enabled = true;
+	node_set(attr, "1");
+	storage->group = lio_default_group(f, NULL);
+	lio_settle_attributes(f, storage);
+	return 0;
+}
+
 static int show_info(struct fake *f, struct node *attr, struct strbuf *ret)
 {
-	static const struct {
-		unsigned only;
-		void (*show)(struct fake *f, const struct node *storage, const struct device *d, struct strbuf *ret);
-	} shows[] = {
-		{ ON_BLOCK, show_block }, { ON_FILE, show_file }, { ON_RAMDISK, show_ramdisk }, { ON_SCSI, show_scsi },
-		{ ON_USER, show_user },
-	};
 	const struct node *storage = node_item(attr), *block_size = node_attr(storage, "attrib/block_size");
 
 	if (!block_size)
 		block_size = node_attr(storage, "attrib/hw_block_size");
 	strbuf_addf(ret, "Status: %s  Max Queue Depth: 0  SectorSize: %s  HwMaxSectors: %s\n",
 		    lio_exported(f, storage) ? "ACTIVATED" : "DEACTIVATED", block_size->value, node_text(storage, "attrib/hw_max_sectors"));
-	for (size_t i = 0; i < ARRAY_SIZE(shows); i++)
-		if (shows[i].only == storage->only)
-			shows[i].show(f, storage, storage->state, ret);
+	type_of(storage)->show(f, storage, storage->state, ret);
 	return 0;
 }
 

@@ -175,8 +175,9 @@ static void add_block(const struct registration *r, size_t i, struct strbuf *b)
 	if (r->holder)
 		strbuf_addf(b, "res_type=%02x\nres_scope=00\n", r->type);
 	strbuf_addf(b, "res_all_tg_pt=%d\nmapped_lun=%llu\n", r->all_ports, (unsigned long long)r->mapped_lun);
-	strbuf_addf(b, "target_fabric=%s\ntarget_node=%s\ntpgt=%llu\nport_rtpi=%llu\ntarget_lun=%llu\nPR_REG_END: %zu\n", r->fabric, r->target,
-		    (unsigned long long)r->tpgt, (unsigned long long)r->rtpi, (unsigned long long)r->target_lun, i);
+	strbuf_addf(b, "target_fabric=%s\ntarget_node=%s\ntpgt=%llu\nport_rtpi=%llu\n", r->fabric, r->target,
+		    (unsigned long long)r->tpgt, (unsigned long long)r->rtpi);
+	strbuf_addf(b, "target_lun=%llu\nPR_REG_END: %zu\n", (unsigned long long)r->target_lun, i);
 }
 
 static int write_file(struct fake *f, const struct node *storage)
@@ -257,7 +258,8 @@ static int show_holder(struct fake *f, struct node *attr, struct strbuf *ret)
 	if (why)
 		strbuf_addf(ret, "%s\n", attr->only == ON_SCSI ? "Passthrough" : why);
 	else if (r)
-		strbuf_addf(ret, "SPC-3 Reservation: %s Initiator: %s%s%s\n", r->fabric, r->initiator, r->isid ? ",i,0x" : "", r->isid ? r->isid : "");
+		strbuf_addf(ret, "SPC-3 Reservation: %s Initiator: %s%s%s\n", r->fabric, r->initiator, r->isid ? ",i,0x" : "",
+			    r->isid ? r->isid : "");
 	else
 		strbuf_add(ret, "No SPC-3 Reservation holder\n");
 	return 0;
@@ -294,7 +296,7 @@ static int show_of_holder(struct fake *f, struct node *attr, struct strbuf *ret)
 	} else if (streq(attr->name, "res_pr_type")) {
 		strbuf_addf(ret, "SPC-3 Reservation Type: %s\n", type_name(r->type));
 	} else if (streq(attr->name, "res_pr_all_tgt_pts")) {
-		strbuf_addf(ret, "SPC-3 Reservation: %s Target Port%s registration\n", r->all_ports ? "All" : "Single", r->all_ports ? "s" : "");
+		strbuf_addf(ret, "SPC-3 Reservation: %s registration\n", r->all_ports ? "All Target Ports" : "Single Target Port");
 	} else {
 		strbuf_addf(ret, "SPC-3 Reservation: %s Target Node Endpoint: %s\n", r->fabric, r->target);
 		strbuf_addf(ret, "SPC-3 Reservation: Relative Port Identifier Tag: %llu %s Portal Group Tag: %llu %s Logical Unit: %llu\n",

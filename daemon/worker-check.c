@@ -37,6 +37,7 @@ enum value_rule {
 	VALUE_LOOPBACK,
 	VALUE_DEVICE,
 	VALUE_SERIAL,	/* ends a file's name */
+	VALUE_SERIAL_FIRST, /* that, and lines that are only compared */
 };
 
 static const struct rule {
@@ -79,7 +80,7 @@ static const struct rule {
 	[OP_WRITE_HCTL] = { PATH_STORAGE, VALUE_DEVICE },
 	[OP_MAKE_DBROOT] = { PATH_UNUSED },
 	[OP_RESTORE_REGISTRATIONS] = { PATH_STORAGE, VALUE_SERIAL },
-	[OP_CHECK_REGISTRATIONS] = { PATH_STORAGE, VALUE_SERIAL },
+	[OP_CHECK_REGISTRATIONS] = { PATH_STORAGE, VALUE_SERIAL_FIRST },
 };
 _Static_assert(ARRAY_SIZE(rules) == OP_VERB_MAX, "each verb has its rule");
 
@@ -215,6 +216,14 @@ static bool folders_ok(const char *list)
 	return true;
 }
 
+static bool is_serial(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s[i] == '/' || s[i] < 0x20 || s[i] > 0x7e)
+			return false;
+	return n && n <= SERIAL_MAX;
+}
+
 static bool value_ok(enum value_rule rule, const char *value)
 {
 	uint64_t number;
@@ -237,7 +246,9 @@ static bool value_ok(enum value_rule rule, const char *value)
 	case VALUE_DEVICE:
 		return value && is_absolute(value);
 	case VALUE_SERIAL:
-		return value && *value && strlen(value) <= SERIAL_MAX && !strchr(value, '/') && text_is_printable_ascii(value);
+		return value && is_serial(value, strlen(value));
+	case VALUE_SERIAL_FIRST:
+		return value && is_serial(value, strcspn(value, "\n"));
 	}
 	return false;
 }

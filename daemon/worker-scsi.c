@@ -227,30 +227,29 @@ static int read_below(struct worker *w, const char *folder, const char *file, ch
 	return path ? w->kfs->ops->read(w->kfs, path, ret, &len) : -ENOMEM;
 }
 
-static bool reads(struct worker *w, const char *folder, const char *file, char first)
+static bool has_line(const char *text, const char *line)
 {
-	_cleanup_free_ char *text = NULL;
+	size_t n = strlen(line);
 
-	return read_below(w, folder, file, &text) >= 0 && *text == first;
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+		if (strncmp(text, line, n) == 0 && (!text[n] || text[n] == '\n'))
+			return true;
+	return false;
 }
 
-/* Nobody can come back for it: its portal group is as it is meant to be, enabled or (op->object) about to be, lets in whom it has an ACL for, and has
- * none for this initiator any more, or not for this LUN. */
+/* Nobody can come back for it: its portal group is among those of which it is known who is let in, and the LUN by which it was made is not meant to
+ * be mapped any more, nor is. */
 static bool is_given_up(struct worker *w, const struct op *op, const struct aptpl_registration *r)
 {
 	unsigned long long tpgt = r->tpgt, lun = r->mapped_lun;
-	_cleanup_free_ char *tpg = strf("target/iscsi/%s/tpgt_%llu", r->target, tpgt);
-	_cleanup_free_ char *object = strf("targets/iscsi/%s/tpgs/%llu", r->target, tpgt);
-	_cleanup_free_ char *mapped = tpg ? strf("%s/acls/%s/lun_%llu", tpg, r->node, lun) : NULL;
+	_cleanup_free_ char *tpg = strf("targets/iscsi/%s/tpgs/%llu", r->target, tpgt);
+	_cleanup_free_ char *mapped = tpg ? strf("%s/acls/%s/mapped_luns/%llu", tpg, r->node, lun) : NULL;
+	_cleanup_free_ char *folder = strf("target/iscsi/%s/tpgt_%llu/acls/%s/lun_%llu", r->target, tpgt, r->node, lun);
 	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
 
-	if (!mapped || !object || !streq(r->fabric, "iSCSI") || !kfs_path_ok(mapped))
+	if (!mapped || !folder || !streq(r->fabric, "iSCSI") || !kfs_path_ok(folder))
 		return false;
-	if (!streq_ptr(op->object, object) && !reads(w, tpg, "enable", '1'))
-		return false;
-	if (!reads(w, tpg, "attrib/generate_node_acls", '0'))
-		return false;
-	return w->kfs->ops->list(w->kfs, mapped, &list) == -ENOENT;
+	return has_line(op->value, tpg) && !has_line(op->value, mapped) && w->kfs->ops->list(w->kfs, folder, &list) == -ENOENT;
 }
 
 static int check_all(struct worker *w, const struct op *op, const struct aptpl *restored, char **message)
@@ -274,9 +273,10 @@ static int check_all(struct worker *w, const struct op *op, const struct aptpl *
 
 int worker_check_registrations(struct worker *w, const struct op *op, char **data, char **message)
 {
-	_cleanup_free_ char *path = restored_path(w, op->value), *text = NULL;
+	_cleanup_free_ char *serial = strndup(op->value, strcspn(op->value, "\n")), *path = serial ? restored_path(w, serial) : NULL;
 	_cleanup_(aptpl_done) struct aptpl restored = { 0 };
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_free_ char *text = NULL;
 	size_t len;
 	int r = path ? file_read(path, RESTORED_MAX, &text, &len, &err) : -ENOMEM;
 
@@ -287,5 +287,5 @@ int worker_check_registrations(struct worker *w, const struct op *op, char **dat
 	r = parse_registrations(text, len, path, &restored, message);
 	if (r >= 0)
 		r = check_all(w, op, &restored, message);
-	return r < 0 ? r : keep_restored(w, op->value, NULL, message);
+	return r < 0 ? r : keep_restored(w, serial, NULL, message);
 }

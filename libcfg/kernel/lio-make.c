@@ -170,14 +170,43 @@ static int make_storage(struct planner *p, const char *path, const struct object
 	return r < 0 ? r : step_op(s, OP_RESTORE_REGISTRATIONS, 0, folder, object_get(target, "vpd_unit_serial"), NULL);
 }
 
+static void add_path_line(struct strbuf *b, const struct object *o)
+{
+	_cleanup_free_ char *path = object_path(o);
+
+	strbuf_add(b, "\n");
+	strbuf_add(b, path ? path : "");
+	b->failed |= !path;
+}
+
+/* A portal group that has the backend as a LUN, and the mapped LUNs that it is meant to have; but for one that lets in whoever comes. */
+static void add_who_is_let_in(struct strbuf *b, const struct object *tpg)
+{
+	if (nvmet_is_on(tpg, "generate_node_acls"))
+		return;
+	add_path_line(b, tpg);
+	for (size_t i = 0; i < object_count(tpg, KIND_ACL); i++) {
+		const struct object *acl = object_nth(tpg, KIND_ACL, i);
+
+		for (size_t k = 0; k < object_count(acl, KIND_MAPPED_LUN); k++)
+			add_path_line(b, object_nth(acl, KIND_MAPPED_LUN, k));
+	}
+}
+
 int lio_check_registrations(const struct planner *p, struct step *s, const char *backend)
 {
 	const struct object *b = backend ? lio_backend(p, backend) : NULL;
 	_cleanup_free_ char *path = b ? strf("backends/%s", backend) : NULL, *folder = path ? lio_folder(p, path) : NULL;
+	struct users users = tree_users(p->target, KIND_BACKEND, backend ? backend : "");
+	_cleanup_strbuf_ struct strbuf value = { 0 };
 
 	if (!b || !object_get(b, "vpd_unit_serial"))
 		return 0;
-	return folder ? step_op(s, OP_CHECK_REGISTRATIONS, 0, folder, object_get(b, "vpd_unit_serial"), NULL) : -ENOMEM;
+	strbuf_add(&value, object_get(b, "vpd_unit_serial"));
+	for (size_t i = 0; i < users.n; i++)
+		if (users.items[i]->kind == KIND_LUN)
+			add_who_is_let_in(&value, users.items[i]->parent);
+	return folder && !value.failed ? step_op(s, OP_CHECK_REGISTRATIONS, 0, folder, value.s, NULL) : -ENOMEM;
 }
 
 /* ---- bridges ---- */

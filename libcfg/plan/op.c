@@ -108,7 +108,7 @@ char *op_text(const struct op *op)
 		return strdup(verbs[op->verb]);
 	case OP_RESTORE_REGISTRATIONS:
 	case OP_CHECK_REGISTRATIONS:
-		return strf("%s of %s from aptpl_%s", verbs[op->verb], path, value);
+		return strf("%s of %s from aptpl_%.*s", verbs[op->verb], path, (int)strcspn(value, "\n"), value);
 	default:
 		return strf("%s %s", verbs[op->verb], path);
 	}

@@ -57,8 +57,9 @@ enum op_verb {
 	OP_WRITE_HCTL,		/* path: target/core/pscsi_N/NAME, value: path of a device; writes it, and its SCSI address from sysfs */
 	OP_MAKE_DBROOT,		/* the folder that target/dbroot names, and "pr" and "alua" in it */
 	OP_RESTORE_REGISTRATIONS, /* path: target/core/HBA/NAME, value: its unit serial; what <dbroot>/pr/aptpl_SERIAL holds. Result: how many */
-	OP_CHECK_REGISTRATIONS,	/* the same; EUNATCH unless what was restored, and the reservation, is in force, or was once. object: what is
-				 * about to be enabled; of a portal group it is meant that all its ACLs are there */
+	OP_CHECK_REGISTRATIONS,	/* value: the same, and, a line each, model paths of portal groups that let in nobody without an ACL and of all
+				 * mapped LUNs that they are meant to have; EUNATCH unless what was restored, and the reservation, is in
+				 * force, was once, or is that of a mapped LUN which such a group is not meant to have */
 	OP_VERB_MAX
 };
 

@@ -146,7 +146,7 @@ static void assert_allowed(const struct op *op)
 	case OP_CHECK_REGISTRATIONS:
 		assert(strncmp(op->path, "target/core/", 12) == 0);
 		assert_inside(op->path);
-		assert(op->verb == OP_WRITE_HCTL ? *op->value == '/' : !strchr(op->value, '/'));
+		assert(op->verb == OP_WRITE_HCTL ? *op->value == '/' : !memchr(op->value, '/', strcspn(op->value, "\n")));
 		break;
 	default:
 		break;

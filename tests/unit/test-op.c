@@ -40,6 +40,8 @@ static void test_text(void **state)
 	assert_text(OP_MAKE_DBROOT, "", NULL, "make folders of dbroot");
 	assert_text(OP_RESTORE_REGISTRATIONS, "target/core/iblock_7/d", "5d1f0c8e",
 		    "restore registrations of target/core/iblock_7/d from aptpl_5d1f0c8e");
+	assert_text(OP_CHECK_REGISTRATIONS, "target/core/iblock_7/d", "5d1f0c8e\ntargets/iscsi/iqn.t/tpgs/1",
+		    "check registrations of target/core/iblock_7/d from aptpl_5d1f0c8e");
 	assert_text(OP_CREATE_FILE, "/srv/x", "4096", "create file /srv/x to 4096 bytes");
 }
 

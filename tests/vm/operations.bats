@@ -279,8 +279,7 @@ restored() {	# NUMBER
 	rmdir "$tpg/acls/$INITIATOR/lun_0"
 	status 1 operation "check registrations" target/core/rd_mcp_1/ram $SERIAL
 	contains "EUNATCH: the registration of iSCSI $INITIATOR"
-	echo 1 >"$tpg/enable"
-	operation "check registrations" target/core/rd_mcp_1/ram $SERIAL
+	operation "check registrations" target/core/rd_mcp_1/ram "$SERIAL"$'\n'"targets/iscsi/$IQN:t1/tpgs/1"
 }
 
 @test "a file of registrations that is damaged restores none, and is named with the line" {

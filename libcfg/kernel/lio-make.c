@@ -163,7 +163,7 @@ static int make_storage(struct planner *p, const char *path, const struct object
 	if (r >= 0)
 		r = write_fresh(p, s, folder, target, NULL);
 	/* Both ways out of a file show the same blocks: nvmet by itself takes those of its file system. */
-	if (r >= 0 && streq(object_get(target, "type"), "file") && !object_get(target, "block_size"))
+	if (r >= 0 && streq(object_get(target, "type"), "file") && !lio_is_fresh(p, target, attr_find(KIND_BACKEND, "block_size")))
 		r = step_op(s, OP_WRITE_BLOCK_SIZE, 0, folder, object_get(target, "path"), "block_size");
 	if (r >= 0)
 		r = expect_control(s, folder, target);

@@ -96,19 +96,27 @@ static bool opens(const struct object *target, const struct object *actual, cons
 	return target->kind == KIND_TPG && streq(row->name, "enable") && nvmet_is_on(target, "enable") && !nvmet_is_on(actual, "enable");
 }
 
+/* The disk of the backend's bridge, if it has one, is asked anew what it is: what it said once is what the NVMe target goes by. */
+static int rescan_bridge(struct planner *p, struct step *s, const char *path, const char *attr)
+{
+	_cleanup_free_ char *bridge = strf("%s/bridge", path), *folder = NULL, *tpgt = NULL;
+
+	if (!bridge || !tree_find(p->actual, bridge))
+		return bridge ? 0 : -ENOMEM;
+	folder = lio_folder(p, bridge);
+	tpgt = folder ? strf("%s/tpgt_1", folder) : NULL;
+	return tpgt ? step_op(s, OP_RESCAN_DISK, 0, tpgt, "0", attr) : -ENOMEM;
+}
+
 int lio_grow(struct planner *p, struct step *s, const char *path, const struct object *backend)
 {
 	bool file = streq_ptr(object_get(backend, "type"), "file");
-	_cleanup_free_ char *folder = lio_folder(p, path), *bridge = strf("%s/bridge", path);
+	_cleanup_free_ char *folder = lio_folder(p, path);
 	_cleanup_free_ char *attr = folder ? strf("%s/%s", folder, file ? "control" : "attrib/dev_size") : NULL;
-	_cleanup_free_ char *value = strf("%s%s", file ? "fd_dev_size=" : "", object_get(backend, "size")), *disk = NULL, *tpgt = NULL;
-	int r = attr && bridge && value ? step_op(s, OP_WRITE, OP_NEWLINE, attr, value, "size") : -ENOMEM;
+	_cleanup_free_ char *value = strf("%s%s", file ? "fd_dev_size=" : "", object_get(backend, "size"));
+	int r = attr && value ? step_op(s, OP_WRITE, OP_NEWLINE, attr, value, "size") : -ENOMEM;
 
-	if (r < 0 || !tree_find(p->actual, bridge))
-		return r;
-	disk = lio_folder(p, bridge);
-	tpgt = disk ? strf("%s/tpgt_1", disk) : NULL;
-	return tpgt ? step_op(s, OP_RESCAN_DISK, 0, tpgt, "0", "size") : -ENOMEM;
+	return r < 0 ? r : rescan_bridge(p, s, path, "size");
 }
 
 /* A group that this names is there first. */
@@ -127,6 +135,7 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 {
 	_cleanup_free_ char *folder = lio_folder(p, path);
 	const struct attr_row *enable = attr_find(target->kind, "enable");
+	const struct attr_row *feature = NULL;
 	bool closed = false, open = false;
 	struct step *s = NULL;
 	int r = folder ? 0 : -ENOMEM;
@@ -157,7 +166,11 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 			break;
 		nvmet_worsen(s, row->effect);
 		r = nvmet_write_row(s, folder, row, object_get_row(target, row), 0);
+		if (target->kind == KIND_BACKEND && row->file && strncmp(row->file, "attrib/", 7) == 0)
+			feature = row;
 	}
+	if (r >= 0 && feature)
+		r = rescan_bridge(p, s, path, feature->name);
 	if (r >= 0 && s && s->effect != EFFECT_NONE)
 		r = affect(p, s, path, target);
 	if (r >= 0 && (open || (closed && nvmet_is_on(target, "enable"))))

@@ -272,6 +272,20 @@ iscsiadm -m node -T $iqn --login" ]
 	kernel_lacks "d target/iscsi" "d target/loopback" "d target/core/iblock.*" "d nvmet/subsystems/.*"
 }
 
+@test "set: what the bridge of a backend tells of itself is read anew when a feature changes, and only then" {
+	begin
+	nvmetctl export "$T/image" --size 8MiB --create --nvme $nqn --any-host --iscsi $iqn --any-initiator
+	ends 0 nvmetctl set backends/image emulate_write_cache=true --dry-run
+	[ "$(grep -c "rescan.*target/loopback/naa" "$T/out")" = 1 ]
+	ends 0 nvmetctl set backends/image emulate_write_cache=true
+	complains
+	ends 0 nvmetctl set backends/image emulate_write_cache=true --dry-run
+	without rescan
+	nvmetctl delete subsystems/$nqn --recursive
+	ends 0 nvmetctl set backends/image emulate_write_cache=false --dry-run
+	without rescan
+}
+
 @test "export: an NVMe export and, by a second line, iSCSI on the same device" {
 	begin
 	nvmetctl export /dev/vdb --nvme $nqn --any-host

@@ -163,3 +163,22 @@ queue() {	# DISK ATTRIBUTE
 	pr_release "$SCSI" 0xabc 3
 	has "$NVME"
 }
+
+@test "features: what is changed while hosts are there reaches the NVMe side too: unmapping and the write cache" {
+	local bridge
+	nvmetctl -q export "$W/image" --size 32MiB --create --name image --nvme "$NQN:s1" --port tcp:127.0.0.1 --any-host --iscsi "$PRINTED" \
+		--any-initiator --portal 127.0.0.1 >/dev/null
+	connect "$NQN:s1"
+	NVME=$(host_disk "$NQN:s1" 1)
+	bridge=$(loopback_disk "$(echo /sys/kernel/config/target/loopback/naa.3*/tpgt_1)" 0)
+	put "$NVME"
+	blkdiscard "$NVME"
+	has "$NVME"
+	[ "$(queue "$bridge" discard_max_bytes):$(queue "$bridge" write_cache)" = "0:write through" ]
+	status 0 nvmetctl set backends/image emulate_tpu=true emulate_write_cache=true
+	[ "$(queue "$bridge" discard_max_bytes)" -gt 0 ]
+	[ "$(queue "$bridge" write_cache)" = "write back" ]
+	blkdiscard "$NVME"
+	cmp -n 33554432 /dev/zero "$W/image"
+	[ "$(stat -c %b "$W/image")" = 0 ]
+}

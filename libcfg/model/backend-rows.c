@@ -183,7 +183,7 @@ const struct attr_row rows_alua_group[] = {
 	{ "alua_support_active_nonoptimized", ATTR_BOOL, .file = "alua_support_active_nonoptimized", .source = ATTR_CONSTANT, .dflt = "1",
 	  .doc = "The state active/non-optimized is supported." },
 	{ "alua_write_metadata", ATTR_BOOL, .file = "alua_write_metadata", .source = ATTR_CONSTANT, .dflt = "0",
-	  .doc = "Keep the state in a file below dbroot." },
+	  .doc = "Keep the state in a file below dbroot/alua/tpgs_SERIAL, a folder that the kernel does not make." },
 	{ "nonop_delay_msecs", ATTR_INT, .min = 0, .max = 10000, .file = "nonop_delay_msecs", .source = ATTR_CONSTANT, .dflt = "100",
 	  .doc = "Milliseconds that commands are held up in state active/non-optimized." },
 	{ "trans_delay_msecs", ATTR_INT, .min = 0, .max = 30000, .file = "trans_delay_msecs", .source = ATTR_CONSTANT, .dflt = "0",

@@ -55,7 +55,7 @@ static const char *moment_text(enum attr_moment moment)
 	case ATTR_UNLINKED:
 		return "by taking the port's subsystems off it meanwhile";
 	case ATTR_UNEXPORTED:
-		return "by taking it from those who export it meanwhile";
+		return "while nothing exports it";
 	case ATTR_STOPPED:
 		return "by stopping the portal group meanwhile";
 	case ATTR_NEVER:

@@ -69,6 +69,30 @@ static int refuse_changed(struct planner *p, const char *path)
 	return 0;
 }
 
+/*
+ * The kernel would refuse it, without a word of who is in the way. What this change exports it by comes later; and where nobody asks for another
+ * value but the kernel has one, only the kernel knows whether it is exported already.
+ */
+static int refuse_exported(struct planner *p, const char *path, const struct object *backend, const struct attr_row *row)
+{
+	struct users u = tree_users(p->wanted, KIND_BACKEND, backend->name);
+	const struct change *own = nvmet_change_of(p, path);
+
+	if (!own || !own->before || !own->after || streq_ptr(object_get_row(own->before, row), object_get_row(own->after, row)))
+		return 0;
+	for (size_t i = 0; i < u.n; i++) {
+		_cleanup_free_ char *user = object_path(u.items[i]);
+		const struct change *c = user ? nvmet_change_of(p, user) : NULL;
+
+		if (!user)
+			return -ENOMEM;
+		if (!c || c->before)
+			return cfg_error_set_at(p->err, EBUSY, path, row->name,
+						"cannot be changed while %s exports it; delete what exports it first", user);
+	}
+	return 0;
+}
+
 static int affect(struct planner *p, struct step *s, const char *path, const struct object *target)
 {
 	_cleanup_free_ char *tpg = lio_tpg_of(path);
@@ -151,6 +175,10 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 			open = true;
 			continue;
 		}
+		if (row->moment == ATTR_UNEXPORTED)
+			r = refuse_exported(p, path, target, row);
+		if (r < 0)
+			break;
 		if (!s) {
 			s = plan_step(p->plan, PHASE_SWITCH, path, "change");
 			r = s ? step_gives(s, "=%s", path) : -ENOMEM;

@@ -286,6 +286,22 @@ iscsiadm -m node -T $iqn --login" ]
 	without rescan
 }
 
+@test "set: what the kernel takes only while nothing exports a backend is refused before it is asked, and says who does" {
+	begin
+	nvmetctl export /dev/vdb --iscsi $iqn --any-initiator
+	kernel dump >"$T/before"
+	for dry in --dry-run ""; do
+		# shellcheck disable=SC2086
+		ends 1 nvmetctl set backends/vdb vendor_id=ACME $dry --destroy
+		complains "backends/vdb: vendor_id: cannot be changed while $group/luns/0 exports it; delete what exports it first"
+	done
+	diff -u "$T/before" <(kernel dump)
+	nvmetctl create backends/vdc type=block device=/dev/vdc data_path=shared
+	ends 0 nvmetctl set backends/vdc vendor_id=ACME create $group/luns/1 backend=vdc --destroy
+	complains
+	kernel_has "f target/core/iblock_[0-9]*/vdc/wwn/vendor_id = ACME" "l target/iscsi/$iqn/tpgt_1/lun/lun_1/[^ ]* -> .*/vdc"
+}
+
 @test "export: an NVMe export and, by a second line, iSCSI on the same device" {
 	begin
 	nvmetctl export /dev/vdb --nvme $nqn --any-host

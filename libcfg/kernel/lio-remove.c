@@ -190,6 +190,20 @@ static int remove_storage(struct planner *p, const char *path, const struct obje
 	return r < 0 ? r : leave_plugin(s, folder, actual->name);
 }
 
+/* What discovery asks for is the module's: it would outlive the folder, and be there again in the next one. */
+static int forget_discovery(struct step *s, const char *folder, const struct object *fabric)
+{
+	int r = 0;
+
+	for (const struct attr_row *row = kind_info(KIND_FABRIC)->rows; r >= 0 && row->name; row++) {
+		const char *value = object_get_row(fabric, row);
+
+		if (value && !streq_ptr(value, row->dflt) && strncmp(row->file, "discovery_auth/", strlen("discovery_auth/")) == 0)
+			r = nvmet_write_row(s, folder, row, row->dflt, OP_MAY_BE_ABSENT);
+	}
+	return r;
+}
+
 static int remove_plain(struct planner *p, const char *path, const struct object *actual)
 {
 	_cleanup_free_ char *folder = lio_folder(p, path);
@@ -200,6 +214,8 @@ static int remove_plain(struct planner *p, const char *path, const struct object
 
 	if (r >= 0)
 		r = weigh(p, s, path, EFFECT_DISCONNECT);
+	if (r >= 0 && actual->kind == KIND_FABRIC)
+		r = forget_discovery(s, folder, actual);
 	return r < 0 ? r : step_op(s, OP_RMDIR, flags, folder, NULL, NULL);
 }
 

@@ -163,7 +163,7 @@ void lio_load(struct fake *f);
 /* The disk that a LUN of a loopback target is, "/dev/sdX", or NULL. */
 const char *lio_disk(struct fake *f, const char *tpg, const char *lun);
 int lio_rescan(struct fake *f, const char *tpg, const char *lun);
-/* How one sees that a storage object has a device: by its udev_path, if that was written, else that somebody has it. */
+/* Which storage object has a device, as a probe tells it. */
 void lio_holder(struct fake *f, const char *dev, struct strbuf *ret);
 /* Files below dbroot. */
 int lio_dbroot_read(struct fake *f, const char *path, struct strbuf *ret);

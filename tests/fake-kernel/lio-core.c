@@ -193,15 +193,13 @@ void lio_holder(struct fake *f, const char *dev, struct strbuf *ret)
 {
 	for (const struct node *n = f->target; n; n = node_next(f->target, n)) {
 		const struct device *d = n->kind == LIO_STORAGE && n->type == KFS_DIR ? n->state : NULL;
-		const struct node *udev_path = d && streq_ptr(d->claims, dev) ? node_attr(n, "udev_path") : NULL;
-		_cleanup_free_ char *path = udev_path && streq_ptr(udev_path->value, dev) ? node_path(n) : NULL;
+		_cleanup_free_ char *path = d && streq_ptr(d->claims, dev) ? node_path(n) : NULL;
 
 		if (path) {
 			strbuf_addf(ret, "held by the storage object %s", path);
 			return;
 		}
 	}
-	strbuf_add(ret, "held by another program or device");
 }
 
 uint64_t lio_size(struct fake *f, const struct node *storage)

@@ -65,8 +65,8 @@ int element_parse(const char *text, struct element *ret)
 struct gather {
 	struct map *elements, *folders;
 	const struct tree *after;
-	const struct changes *changes;
 	struct map *by_path;		/* changes */
+	struct map *had_luns;		/* names of backends that a LUN which changes, or goes, was for */
 	int r;
 };
 
@@ -237,13 +237,7 @@ static bool had_lun(const struct gather *g, const char *backend)
 		if (u.items[i]->kind == KIND_LUN && (!c || (c->before && streq_ptr(object_get(c->before, "backend"), backend))))
 			return true;
 	}
-	for (size_t i = 0; i < g->changes->n; i++) {
-		const struct change *c = g->changes->items[i];
-
-		if (c->before && c->before->kind == KIND_LUN && streq_ptr(object_get(c->before, "backend"), backend))
-			return true;
-	}
-	return false;
+	return map_get(g->had_luns, backend);
 }
 
 static bool was_shared(const struct gather *g, const char *backend)
@@ -319,22 +313,37 @@ static void put_change(struct gather *g, const struct change *c)
 		put_mapped_luns(g, o);
 }
 
+static int index_changes(struct gather *g, const struct changes *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < c->n; i++) {
+		const struct object *before = c->items[i]->before;
+		const char *backend = before && before->kind == KIND_LUN ? object_get(before, "backend") : NULL;
+
+		r = map_put(g->by_path, c->items[i]->path, c->items[i]);
+		if (r >= 0 && backend)
+			r = map_put(g->had_luns, backend, g);
+	}
+	return r;
+}
+
 int nvmet_scope(const struct tree *after, const struct changes *c, struct scope *ret)
 {
 	struct gather g;
+	int r = gather_init(&g);
 
-	if (gather_init(&g) < 0)
-		g.r = -ENOMEM;
 	g.after = after;
-	g.changes = c;
 	g.by_path = map_new();
-	if (!g.by_path)
+	g.had_luns = map_new();
+	if (r < 0 || !g.by_path || !g.had_luns)
 		g.r = -ENOMEM;
-	for (size_t i = 0; g.r >= 0 && i < c->n; i++)
-		g.r = map_put(g.by_path, c->items[i]->path, c->items[i]);
+	if (g.r >= 0)
+		g.r = index_changes(&g, c);
 	for (size_t i = 0; g.r >= 0 && i < c->n; i++)
 		put_change(&g, c->items[i]);
 	map_free(g.by_path);
+	map_free(g.had_luns);
 	return gather_end(&g, ret);
 }
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # What nvmetctl does, shown to a person: ./dev demo runs this in the test machine, ./dev demo --native on this one. It exports a disk and
-# a file as target.json says, uses them as a host does, fails to apply broken.json while that host writes, and restores what was cleared.
+# a file as target.json says, uses them as a host does, fails to apply broken.json while that host writes, and restores what was cleared;
+# then it serves a ramdisk and a file to NVMe and iSCSI at once, as both.json says.
 #
 # After $ stands a command that was run, indented what it printed, after ok what was then looked up: not in the words of nvmetctl, but at
 # the host's disk, in the kernel's configuration, in the storage behind it. The first thing that is not so ends it.
@@ -11,13 +12,18 @@ set -euo pipefail
 here=$(dirname "$0")
 place=/var/lib/nvmetctl-demo	# named in the documents
 nvmet=/sys/kernel/config/nvmet
+lio=/sys/kernel/config/target
 database=nqn.2026-11.org.example:database
 archive=nqn.2026-11.org.example:archive
+both=nqn.2026-11.org.example:both
+target=iqn.2026-11.org.example:both
 port1='-t tcp -a 127.0.0.1 -s 4420'
 port2='-t tcp -a 127.0.0.1 -s 4421'
+port3='-t tcp -a 127.0.0.1 -s 4422'
+node="-I nvmetctl-demo -T $target -p 127.0.0.1:3260"
 host='--hostnqn=nqn.2026-11.org.example:host'
 stranger='--hostnqn=nqn.2026-11.org.example:stranger'
-work='' output='' status=0 checked=0 disk='' image='' fio=''
+work='' output='' status=0 checked=0 disk='' image='' fio='' iscsid=''
 
 bold='' green='' red='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
@@ -74,7 +80,7 @@ kernel_config() {
 }
 
 exports_nothing() {
-	[ -z "$(find "$nvmet"/{subsystems,ports,hosts} -mindepth 1)" ]
+	[ -z "$(find "$nvmet"/{subsystems,ports,hosts} -mindepth 1)" ] && [ -z "$(find $lio/core/*_* $lio/*/*[:.]* -maxdepth 0 2>/dev/null)" ]
 }
 
 disk_of() {	# NQN NSID: the host's disk; it appears a moment after the connect
@@ -163,7 +169,12 @@ clean_up() {
 	done
 	nvme disconnect -n $database || :
 	nvme disconnect -n $archive || :
-	nvmetctl clear --disrupt || :
+	nvme disconnect -n $both || :
+	iscsiadm -m node $node -u || :
+	iscsiadm -m node $node -o delete || :
+	iscsiadm -m iface -I nvmetctl-demo -o delete || :
+	[ -z "$iscsid" ] || iscsiadm -k 0 || :
+	nvmetctl clear --disrupt --destroy || :
 	[ ! -e "$place/disk.raw" ] || losetup -d "$(readlink "$place/disk")"
 	umount $place || :
 	rm -rf "$place" "$work"
@@ -239,9 +250,108 @@ save_and_restore() {
 	ok "the data is still there, 8 MiB on each" test "$content" = "$(content "$disk"; content "$image")"
 }
 
+# The iSCSI host: an interface with an initiator name of its own leaves that of the machine alone.
+iscsi_host() {
+	modprobe -a iscsi_tcp sd_mod sg
+	if ! pgrep -x iscsid >/dev/null; then
+		mkdir -p /run/lock/iscsi
+		iscsid
+		iscsid=ours
+	fi
+	iscsiadm -m iface -I nvmetctl-demo -o new
+	iscsiadm -m iface -I nvmetctl-demo -o update -n iface.initiatorname -v iqn.2026-11.org.example:demo
+} >/dev/null
+
+session() {	# of the iSCSI host with the target, in sysfs
+	grep -lx $target /sys/class/iscsi_session/*/targetname | xargs -r dirname
+}
+
+lun_disk() {	# LUN: the host's disk; it appears a moment after the login
+	local path
+	for _ in {1..300}; do
+		for path in "$(session)"/device/target*/*:"$1"/block/*; do
+			if [ -b "/dev/${path##*/}" ]; then
+				echo "/dev/${path##*/}"
+				return
+			fi
+		done
+		sleep 0.1
+	done
+	die "the iSCSI host got no disk for LUN $1"
+}
+
+logged_in() {	# again: the host does that by itself
+	for _ in {1..600}; do
+		[ "$(<"$(session)/state")" != LOGGED_IN ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+write_one() {	# TO: 8 MiB of noise, which stay in $work/noise
+	head -c 8M /dev/urandom >"$work/noise"
+	dd if="$work/noise" of="$1" bs=1M oflag=direct status=none
+}
+
+read_other() {	# FROM: it is the same noise
+	cmp -n $((8 << 20)) "$work/noise" <(dd if="$1" bs=1M count=8 iflag=direct status=none)
+}
+
+serve_both() {
+	local n scsi nvme what
+	title "To both worlds at once: a ramdisk and a file, each an iSCSI LUN and an NVMe namespace"
+	run "nvmetctl apply --merge $here/both.json"
+	ok "all of it was made" ended 0
+	run "nvmetctl show backends/memory"
+	iscsi_host
+	iscsiadm -m node $node -o new >/dev/null
+	run "iscsiadm -m node $node --login"
+	ok "the iSCSI host is logged in" ended 0
+	connect "$port3" $both
+	for n in 1 2; do
+		[ $n = 1 ] && what="ramdisk" || what="file"
+		scsi=$(lun_disk $n)
+		nvme=$(disk_of $both $n)
+		write_one "$scsi"
+		ok "what the iSCSI host wrote to the $what, as $scsi, the NVMe host reads, as $nvme, byte for byte" read_other "$nvme"
+		write_one "$nvme"
+		ok "and the other way round" read_other "$scsi"
+	done
+}
+
+reserve() {
+	local scsi nvme
+	title "A reservation of the iSCSI host keeps the NVMe host from writing, also after all was cleared and restored"
+	scsi=$(lun_disk 2)
+	nvme=$(disk_of $both 2)
+	run "sg_persist -n --out --register --param-sark=0xabcd --param-aptpl $scsi"
+	run "sg_persist -n --out --reserve --param-rk=0xabcd --prout-type=1 $scsi"
+	ok "the iSCSI host has a Write Exclusive reservation of the file" ended 0
+	run "dd if=/dev/zero of=$nvme bs=4k count=1 oflag=direct status=none"
+	ok "the NVMe host cannot write" ended 1 "Input/output error"
+	ok "and what it read before is there still" read_other "$nvme"
+	run "nvmetctl save $place/saved.json"
+	run "nvme disconnect -n $database; nvme disconnect -n $archive; nvme disconnect -n $both"
+	run "nvmetctl clear --disrupt --destroy"
+	ok "the kernel exports nothing any more, to neither world" exports_nothing
+	run "nvmetctl restore $place/saved.json"
+	ok "all is exported again" ended 0
+	connect "$port3" $both
+	ok "the iSCSI host has come back by itself" logged_in
+	nvme=$(disk_of $both 2)
+	run "dd if=/dev/zero of=$nvme bs=4k count=1 oflag=direct status=none"
+	ok "the NVMe host still cannot write" ended 1 "Input/output error"
+	run "sg_persist -n --out --release --param-rk=0xabcd --prout-type=1 $scsi"
+	ok "the iSCSI host, whose reservation it still is, releases it" ended 0
+	write_one "$nvme"
+	ok "now the NVMe host's writes go on, and the iSCSI host reads them" read_other "$scsi"
+}
+
 set_up
 export_them
 use_them
 fail_to_change
 save_and_restore
+serve_both
+reserve
 printf '\n%s\n' "${green}All of it is true:$plain $checked things looked up in $SECONDS s. The documents and this script are in $here."

@@ -37,7 +37,7 @@ static void cache_object(struct tree *cache, const struct tree *target, const ch
 		return;
 	/* What is not said stays as the kernel has it, but for what can be empty. */
 	attr_foreach(row, wanted->kind)
-		if (!attr_is_list(row) && (object_get_row(wanted, row) || nvmet_row_differs(wanted, o, row)))
+		if (!attr_is_list(row) && (object_get_row(wanted, row) || row_differs(wanted, o, row)))
 			object_set(o, row, object_get_row(wanted, row));
 }
 

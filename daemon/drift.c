@@ -70,14 +70,14 @@ int drift_update(struct manager *m, const struct scope *s)
 		_cleanup_element_ struct element e = { 0 };
 
 		r = element_parse(*text, &e);
-		if (r >= 0 && nvmet_has(m->wanted, &e))
+		if (r >= 0 && element_is_in(m->wanted, &e))
 			r = strv_append(&wanted.elements, *text);
 	}
 	if (r >= 0)
-		r = nvmet_lower(m->wanted, &wanted, &target, NULL);
+		r = kernel_lower(m->wanted, &wanted, &target, NULL);
 	had = m->drift.n;
 	if (r >= 0)
-		r = nvmet_compare(target, m->actual, &wanted, &m->drift);
+		r = kernel_compare(target, m->actual, &wanted, &m->drift);
 	if (m->drift.n > had)
 		qsort(m->drift.items, m->drift.n, sizeof(*m->drift.items), compare_elements);
 	return r;

@@ -61,7 +61,7 @@ void step_error(struct txn *t, const struct step *s, const struct work_result *r
 		cfg_error_set_at(err, result->error, op && op->object ? op->object : s->object, op ? op->attr : NULL,
 				 "%s", result->message);
 	else if (op)
-		nvmet_explain(op, result->error, t->target, t->m->wanted, err);
+		kernel_explain(op, result->error, t->target, t->m->wanted, err);
 	else
 		cfg_error_set_at(err, result->error, s->object, NULL, "%s: %s", s->summary, strerror(result->error));
 	cfg_error_at(err, s->object, NULL, NULL);
@@ -249,7 +249,7 @@ static void pay_settled(struct txn *t)
 		_cleanup_element_ struct element e = { 0 };
 
 		if (ledger_owns(t->m->ledger, *text) && element_parse(*text, &e) >= 0 &&
-		    (nvmet_has(t->target, &e) || !nvmet_has(t->actual, &e)))
+		    (element_is_in(t->target, &e) || !element_is_in(t->actual, &e)))
 			pay(t, *text);
 	}
 }
@@ -263,7 +263,7 @@ static void settle_moved_forward(struct txn *t)
 		_cleanup_element_ struct element e = { 0 };
 		const char *why;
 
-		if (!s->moved_forward || element_parse(s->object, &e) < 0 || nvmet_has(t->target, &e))
+		if (!s->moved_forward || element_parse(s->object, &e) < 0 || element_is_in(t->target, &e))
 			continue;
 		why = map_get(t->m->failed, s->object);
 		if (state == STEP_DONE)

@@ -403,10 +403,10 @@ static int compare_whole(struct manager *m, const struct scope *scope, struct cf
 {
 	_cleanup_(tree_freep) struct tree *target = NULL;
 
-	if (nvmet_lower(m->wanted, scope, &target, err) < 0)
+	if (kernel_lower(m->wanted, scope, &target, err) < 0)
 		return -EINVAL;
 	differences_done(&m->drift);
-	return nvmet_compare(target, m->actual, scope, &m->drift) < 0 ? cfg_error_oom(err) : 0;
+	return kernel_compare(target, m->actual, scope, &m->drift) < 0 ? cfg_error_oom(err) : 0;
 }
 
 static void on_verified(void *userdata, struct cfg_error *scan_err)
@@ -440,7 +440,7 @@ int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_o
 	if (!v)
 		return -ENOMEM;
 	*v = (struct verify){ .m = m, .actual = tree_new(), .done = done, .userdata = userdata };
-	r = v->actual ? nvmet_scope_object(m->wanted, NULL, &v->scope) : -ENOMEM;
+	r = v->actual ? kernel_scope_object(m->wanted, NULL, &v->scope) : -ENOMEM;
 	if (r >= 0)
 		r = scan_start(m, &v->scope, NULL, v->actual, on_verified, v);
 	if (r < 0)

@@ -12,7 +12,7 @@
 
 #include "daemon/pool.h"
 #include "daemon/settings.h"
-#include "kernel/nvmet.h"
+#include "kernel/kernel.h"
 #include "model/document.h"
 #include "store/store.h"
 

@@ -91,7 +91,7 @@ static int scope_of_paths(struct txn *t)
 			r = cfg_error_set_at(&err, ENOENT, *p, NULL, "there is no such object in the configuration");
 		if (r < 0)
 			return cfg_errors_take(&t->errors, &err);
-		r = nvmet_scope_object(t->m->wanted, *p, &one);
+		r = kernel_scope_object(t->m->wanted, *p, &one);
 		for (char **e = one.elements; r >= 0 && e && *e; e++)
 			r = strv_append(&t->scope.elements, *e);
 		for (char **f = one.folders; r >= 0 && f && *f; f++)
@@ -117,10 +117,10 @@ static int make_scope(struct txn *t)
 			return scope_of_paths(t);
 		/* fall through */
 	case ACT_START:
-		r = nvmet_scope_object(t->m->wanted, NULL, &t->scope);
+		r = kernel_scope_object(t->m->wanted, NULL, &t->scope);
 		return r < 0 ? r : scope_add_ledger(t);
 	default:
-		return nvmet_scope(t->m->wanted, &t->changes, &t->scope);
+		return kernel_scope(t->m->wanted, &t->changes, &t->scope);
 	}
 }
 
@@ -182,9 +182,9 @@ static int look_ahead(struct txn *t, char ***ret_claims)
 	if (r >= 0)
 		r = make_scope(t);
 	if (r >= 0)
-		r = nvmet_claims(t->m->wanted, &t->changes, &t->scope, ret_claims);
+		r = kernel_claims(t->m->wanted, &t->changes, &t->scope, ret_claims);
 	if (r >= 0)
-		r = nvmet_lower(t->m->wanted, &t->scope, &t->target, &err);
+		r = kernel_lower(t->m->wanted, &t->scope, &t->target, &err);
 	if (r < 0 && cfg_error_is_set(&err))
 		cfg_errors_take(&t->errors, &err);
 	changes_revert(t->m->wanted, &t->changes);

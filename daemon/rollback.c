@@ -188,7 +188,7 @@ static void on_compared(void *userdata, struct cfg_error *err)
 		back_failed(t, err, "the kernel's state cannot be read");
 		return;
 	}
-	if (nvmet_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || compare_secrets(t) < 0 || add_untidied(t) < 0) {
+	if (kernel_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || compare_secrets(t) < 0 || add_untidied(t) < 0) {
 		back_failed(t, NULL, "out of memory");
 		return;
 	}
@@ -250,7 +250,7 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 {
 	struct txn *t = userdata;
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
-	struct nvmet_facts facts = {
+	struct kernel_facts facts = {
 		.leaks = t->m->leaks,
 		.release = t->m->release,
 		.marked = marked,
@@ -264,7 +264,7 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 		return;
 	}
 	if (recall_secrets(t) < 0 ||
-	    nvmet_plan(t->actual, t->reread, &t->back_scope, t->m->wanted, NULL, &facts, &t->back, &err) < 0 ||
+	    kernel_plan(t->actual, t->reread, &t->back_scope, t->m->wanted, NULL, &facts, &t->back, &err) < 0 ||
 	    plan_finish(&t->back, PLAN_EACH, &err) < 0) {
 		back_failed(t, &err, "it cannot be planned");
 		return;

@@ -41,7 +41,7 @@ static void scan_free(struct scan *s)
 static void scan_finish(struct scan *s)
 {
 	if (!cfg_error_is_set(&s->err))
-		nvmet_absorb(s->tree, s->names, &s->ops, s->texts, &s->err);
+		kernel_absorb(s->tree, s->names, &s->ops, s->texts, &s->err);
 	s->done(s->userdata, cfg_error_is_set(&s->err) ? &s->err : NULL);
 	scan_free(s);
 }
@@ -119,7 +119,7 @@ int scan_start(struct manager *m, const struct scope *scope, const struct tree *
 	add_names(s, target);
 	add_names(s, m->wanted);
 	add_names(s, m->actual);
-	r = nvmet_scan(s->names, scope, &s->ops);
+	r = kernel_scan(s->names, scope, &s->ops);
 	if (r >= 0) {
 		s->n_pieces = (s->ops.n + PIECE - 1) / PIECE;
 		s->texts = calloc(s->ops.n ? s->ops.n : 1, sizeof(*s->texts));

@@ -260,7 +260,7 @@ static bool fact_unfinished(void *userdata, const char *element)
 
 static int make_plan(struct txn *t, struct cfg_error *err)
 {
-	struct nvmet_facts facts = {
+	struct kernel_facts facts = {
 		.no_new_files = t->unattended,
 		.leaks = t->m->leaks,
 		.revoke = t->request.revoke,
@@ -276,7 +276,7 @@ static int make_plan(struct txn *t, struct cfg_error *err)
 	if (t->request.act == ACT_ADOPT)
 		r = adopt_plan(&t->changes, &t->plan) < 0 ? cfg_error_oom(err) : 0;
 	else
-		r = nvmet_plan(t->target, t->actual, &t->scope, t->m->wanted, &t->changes, &facts, &t->plan, err);
+		r = kernel_plan(t->target, t->actual, &t->scope, t->m->wanted, &t->changes, &facts, &t->plan, err);
 	if (r < 0)
 		return r;
 	return plan_finish(&t->plan, t->each ? PLAN_EACH : 0, err);

@@ -2,7 +2,7 @@
 #ifndef CFG_ELEMENT_H
 #define CFG_ELEMENT_H
 
-/* Elements as nvmet.h defines them, taken apart. */
+/* Elements as kernel.h defines them, taken apart. */
 
 #include "model/object.h"
 
@@ -18,9 +18,9 @@ struct element {
 int element_parse(const char *text, struct element *ret);
 void element_done(struct element *e);
 #define _cleanup_element_ _cleanup_(element_done)
-bool nvmet_has(const struct tree *t, const struct element *e);
+bool element_is_in(const struct tree *t, const struct element *e);
 /* Whether the kernel would have to be told; of a secret only whether there is one. */
-bool nvmet_row_differs(const struct object *target, const struct object *actual, const struct attr_row *row);
+bool row_differs(const struct object *target, const struct object *actual, const struct attr_row *row);
 
 /* Paths of the edges by which an object is linked: "PATH/FOLDER/NAME". Caller frees. */
 char *edge_path(const char *holder, const struct attr_row *row, const char *name);

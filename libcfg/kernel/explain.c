@@ -4,7 +4,7 @@
 #include <fnmatch.h>
 
 #include "base/text.h"
-#include "kernel/nvmet-private.h"
+#include "kernel/kernel-private.h"
 
 struct meaning {
 	enum op_verb verb;
@@ -224,7 +224,7 @@ static int explain_address(const struct op *op, int code, const char *sentence, 
 				other ? other : "");
 }
 
-int nvmet_explain(const struct op *op, int code, const struct tree *target, const struct tree *wanted, struct cfg_error *err)
+int kernel_explain(const struct op *op, int code, const struct tree *target, const struct tree *wanted, struct cfg_error *err)
 {
 	const struct attr_row *row = row_of(op);
 	const struct object *port;

@@ -20,7 +20,7 @@ bool lio_needs_anew(struct planner *p, const char *path, const struct object *ta
 		return !streq_ptr(object_get(target, "lun"), object_get(actual, "lun")) || (lun && map_get(p->anew, lun));
 	case KIND_BACKEND:
 		/* Somebody ended half way. */
-		return !nvmet_is_on(actual, "enable");
+		return !object_is_on(actual, "enable");
 	case KIND_BRIDGE:
 		return !streq_ptr(object_get(target, "storage"), object_get(actual, "storage"));
 	default:
@@ -33,7 +33,7 @@ static int refuse_leaving(struct planner *p, const char *path, const struct chan
 {
 	const char *before = c && c->before ? object_get(c->before, "lu_group") : NULL;
 	_cleanup_free_ char *group = before && c->after && !object_get(c->after, "lu_group") ? strf("lu_groups/%s", before) : NULL;
-	const struct change *goes = group ? nvmet_change_of(p, group) : NULL;
+	const struct change *goes = group ? planner_change_of(p, group) : NULL;
 
 	if (!group || (goes && !goes->after))
 		return 0;
@@ -52,7 +52,7 @@ static bool comes_by_itself(const struct object *target, const struct attr_row *
 static int refuse_changed(struct planner *p, const char *path)
 {
 	static const char *const fixed[] = { "device", "path", "buffered_io" };
-	const struct change *c = nvmet_change_of(p, path);
+	const struct change *c = planner_change_of(p, path);
 	int r = refuse_leaving(p, path, c);
 
 	if (r < 0)
@@ -76,13 +76,13 @@ static int refuse_changed(struct planner *p, const char *path)
 static int refuse_exported(struct planner *p, const char *path, const struct object *backend, const struct attr_row *row)
 {
 	struct users u = tree_users(p->wanted, KIND_BACKEND, backend->name);
-	const struct change *own = nvmet_change_of(p, path);
+	const struct change *own = planner_change_of(p, path);
 
 	if (!own || !own->before || !own->after || streq_ptr(object_get_row(own->before, row), object_get_row(own->after, row)))
 		return 0;
 	for (size_t i = 0; i < u.n; i++) {
 		_cleanup_free_ char *user = object_path(u.items[i]);
-		const struct change *c = user ? nvmet_change_of(p, user) : NULL;
+		const struct change *c = user ? planner_change_of(p, user) : NULL;
 
 		if (!user)
 			return -ENOMEM;
@@ -117,7 +117,7 @@ static int affect(struct planner *p, struct step *s, const char *path, const str
 /* A portal group is opened by a step of its own, after what this one changes. */
 static bool opens(const struct object *target, const struct object *actual, const struct attr_row *row)
 {
-	return target->kind == KIND_TPG && streq(row->name, "enable") && nvmet_is_on(target, "enable") && !nvmet_is_on(actual, "enable");
+	return target->kind == KIND_TPG && streq(row->name, "enable") && object_is_on(target, "enable") && !object_is_on(actual, "enable");
 }
 
 /* The disk of the backend's bridge, if it has one, is asked anew what it is: what it said once is what the NVMe target goes by. */
@@ -169,7 +169,7 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 	attr_foreach(row, target->kind) {
 		if (r < 0)
 			break;
-		if (row->flags & ATTR_LINK || !object_has_row(target, row) || !nvmet_differs(p, path, target, actual, row) || comes_by_itself(target, row))
+		if (row->flags & ATTR_LINK || !object_has_row(target, row) || !planner_differs(p, path, target, actual, row) || comes_by_itself(target, row))
 			continue;
 		if (opens(target, actual, row)) {
 			open = true;
@@ -183,17 +183,17 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 			s = plan_step(p->plan, PHASE_SWITCH, path, "change");
 			r = s ? step_gives(s, "=%s", path) : -ENOMEM;
 		}
-		if (r >= 0 && row->moment == ATTR_STOPPED && nvmet_is_on(actual, "enable") && !closed) {
+		if (r >= 0 && row->moment == ATTR_STOPPED && object_is_on(actual, "enable") && !closed) {
 			closed = true;
-			nvmet_worsen(s, EFFECT_DISCONNECT);
-			r = nvmet_write_row(s, folder, enable, "0", 0);
+			step_worsen(s, EFFECT_DISCONNECT);
+			r = step_write_row(s, folder, enable, "0", 0);
 		}
 		if (r >= 0)
 			r = after_group(s, target, row);
 		if (r < 0)
 			break;
-		nvmet_worsen(s, row->effect);
-		r = nvmet_write_row(s, folder, row, object_get_row(target, row), 0);
+		step_worsen(s, row->effect);
+		r = step_write_row(s, folder, row, object_get_row(target, row), 0);
 		if (target->kind == KIND_BACKEND && row->file && strncmp(row->file, "attrib/", 7) == 0)
 			feature = row;
 	}
@@ -201,7 +201,7 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 		r = rescan_bridge(p, s, path, feature->name);
 	if (r >= 0 && s && s->effect != EFFECT_NONE)
 		r = affect(p, s, path, target);
-	if (r >= 0 && (open || (closed && nvmet_is_on(target, "enable"))))
+	if (r >= 0 && (open || (closed && object_is_on(target, "enable"))))
 		r = lio_enable_tpg(p, path, target);
 	return r;
 }

@@ -6,11 +6,6 @@
 #include "kernel/lio.h"
 #include "model/backend.h"
 
-static int set(struct object *o, const char *attr, const char *value)
-{
-	return object_set(o, attr_find(o->kind, attr), value);
-}
-
 bool lio_is_wanted(const struct tree *wanted, const struct element *e)
 {
 	const struct object *o = tree_find(wanted, e->object);
@@ -44,11 +39,11 @@ int lio_lower_object(struct object *o, const struct object *wanted, struct cfg_e
 	int r = lower_values(o, wanted);
 
 	if (r >= 0 && o->kind == KIND_BACKEND)
-		r = set(o, "enable", "1");
+		r = object_set_attr(o, "enable", "1");
 	if (r >= 0 && o->kind == KIND_LUN)
-		r = set(o, "link", object_get(wanted, "backend"));
+		r = object_set_attr(o, "link", object_get(wanted, "backend"));
 	if (r >= 0 && o->kind == KIND_MAPPED_LUN)
-		r = set(o, "link", "lun");
+		r = object_set_attr(o, "link", "lun");
 	return r < 0 ? cfg_error_oom(err) : 0;
 }
 
@@ -56,5 +51,5 @@ int lio_lower_bridge(struct object *o, const struct object *backend, struct cfg_
 {
 	_cleanup_free_ char *wwn = backend_bridge_name(backend);
 
-	return set(o, "storage", object_get(backend, "storage_object")) < 0 || set(o, "wwn", wwn) < 0 ? cfg_error_oom(err) : 0;
+	return object_set_attr(o, "storage", object_get(backend, "storage_object")) < 0 || object_set_attr(o, "wwn", wwn) < 0 ? cfg_error_oom(err) : 0;
 }

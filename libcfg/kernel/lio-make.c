@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Steps that make objects of the SCSI target, in the kernel's order (kernel-abi 8). Keys beside those of nvmet-plan.c:
+ * Steps that make objects of the SCSI target, in the kernel's order (kernel-abi 8). Keys beside those of planner.c:
  *	+target			the SCSI target is loaded, and the folders that it keeps its files in are there
  *	+maps:BACKEND		a LUN or mapped LUN of the backend: with it restored registrations come into force
  *	+disk of FOLDER		a bridge's disk is there
@@ -44,7 +44,7 @@ static int write_fresh(struct planner *p, struct step *s, const char *folder, co
 {
 	attr_foreach(row, target->kind)
 		if (lio_is_fresh(p, target, row) && !streq_ptr(but, row->name) &&
-		    nvmet_write_row(s, folder, row, object_get_row(target, row), streq(row->name, "enable") ? OP_CHECK_BACK : 0) < 0)
+		    step_write_row(s, folder, row, object_get_row(target, row), streq(row->name, "enable") ? OP_CHECK_BACK : 0) < 0)
 			return -ENOMEM;
 	return 0;
 }
@@ -77,7 +77,7 @@ static int control_file(struct step *s, const char *folder, const struct object 
 
 	if (r >= 0)
 		r = step_op(s, OP_WRITE_FILE_SIZE, 0, folder, object_get(b, "path"), "size");
-	return r < 0 || !nvmet_is_on(b, "buffered_io") ? r : control(s, folder, "buffered_io", "fd_buffered_io", "1");
+	return r < 0 || !object_is_on(b, "buffered_io") ? r : control(s, folder, "buffered_io", "fd_buffered_io", "1");
 }
 
 #define RAMDISK_PAGE 4096
@@ -91,7 +91,7 @@ static int control_ramdisk(struct step *s, const char *folder, const struct obje
 	if (text_to_u64(object_get(b, "size") ? object_get(b, "size") : "0", &size) >= 0)
 		pages = strf("%llu", (unsigned long long)(size / RAMDISK_PAGE));
 	r = pages ? control(s, folder, "size", "rd_pages", pages) : -ENOMEM;
-	return r < 0 || !nvmet_is_on(b, "nullio") ? r : control(s, folder, "nullio", "rd_nullio", "1");
+	return r < 0 || !object_is_on(b, "nullio") ? r : control(s, folder, "nullio", "rd_nullio", "1");
 }
 
 static int control_user(struct step *s, const char *folder, const struct object *b)
@@ -149,7 +149,7 @@ static int make_storage(struct planner *p, const char *path, const struct object
 	if (r >= 0 && lu_group)
 		r = step_after(s, "+lu_groups/%s", lu_group);
 	if (r >= 0 && device && !streq(object_get(target, "type"), "scsi"))
-		r = nvmet_probe_step(p, path, device, target);
+		r = planner_probe_step(p, path, device, target);
 	if (r >= 0)
 		r = step_after(s, "probed:%s", path);
 	if (r < 0)
@@ -182,7 +182,7 @@ static void add_path_line(struct strbuf *b, const struct object *o)
 /* A portal group that has the backend as a LUN, and the mapped LUNs that it is meant to have; but for one that lets in whoever comes. */
 static void add_who_is_let_in(struct strbuf *b, const struct object *tpg)
 {
-	if (nvmet_is_on(tpg, "generate_node_acls"))
+	if (object_is_on(tpg, "generate_node_acls"))
 		return;
 	add_path_line(b, tpg);
 	for (size_t i = 0; i < object_count(tpg, KIND_ACL); i++) {
@@ -257,21 +257,21 @@ int lio_enable_tpg(struct planner *p, const char *path, const struct object *tar
 	if (r >= 0)
 		r = step_gives(s, "+enabled:%s", path);
 	/* In demo mode a registration comes into force when its initiator logs in. */
-	for (size_t i = 0; r >= 0 && wanted && !nvmet_is_on(target, "generate_node_acls") && i < object_count(wanted, KIND_LUN); i++) {
+	for (size_t i = 0; r >= 0 && wanted && !object_is_on(target, "generate_node_acls") && i < object_count(wanted, KIND_LUN); i++) {
 		const char *backend = object_get(object_nth(wanted, KIND_LUN, i), "backend");
 
 		r = backend ? step_after(s, "+maps:%s", backend) : 0;
 		if (r >= 0)
 			r = lio_check_registrations(p, s, backend);
 	}
-	return r < 0 ? r : nvmet_write_row(s, folder, row, "1", OP_CHECK_BACK);
+	return r < 0 ? r : step_write_row(s, folder, row, "1", OP_CHECK_BACK);
 }
 
 static int make_tpg(struct planner *p, const char *path, const struct object *target)
 {
 	_cleanup_free_ char *folder = lio_folder(p, path);
 	struct step *s = folder ? lio_step(p, PHASE_BUILD, path, "make", true) : NULL;
-	int r = s ? nvmet_after_resources(s, target) : -ENOMEM;
+	int r = s ? step_after_resources(s, target) : -ENOMEM;
 
 	if (r >= 0)
 		r = step_op(s, OP_MKDIR, 0, folder, NULL, NULL);
@@ -349,7 +349,7 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 	_cleanup_free_ char *folder = lio_folder(p, path);
 	bool top = target->kind == KIND_FABRIC || target->kind == KIND_LU_GROUP;
 	struct step *s = folder ? lio_step(p, phase_below(p, path), path, "make", true) : NULL;
-	int r = s ? nvmet_after_resources(s, target) : -ENOMEM;
+	int r = s ? step_after_resources(s, target) : -ENOMEM;
 
 	if (r >= 0 && top)
 		r = load_core(p);

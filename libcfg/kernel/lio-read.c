@@ -307,11 +307,6 @@ static int take_info(struct object *o, const char *text)
 	return r;
 }
 
-static int set(struct object *o, const char *attr, const char *value)
-{
-	return object_set(o, attr_find(o->kind, attr), value);
-}
-
 static int take_value(struct object *o, const char *file, const char *text)
 {
 	const struct attr_row *row = attr_find_file(o->kind, file);
@@ -319,7 +314,7 @@ static int take_value(struct object *o, const char *file, const char *text)
 	int r;
 
 	if (o->kind == KIND_BRIDGE)
-		return streq(file, "tpgt_1/lun/lun_0/disk") ? set(o, "disk", text) : 0;
+		return streq(file, "tpgt_1/lun/lun_0/disk") ? object_set_attr(o, "disk", text) : 0;
 	if (o->kind == KIND_BACKEND && streq(file, "info"))
 		return take_info(o, text);
 	/* Attributes of a newer kernel than we know are nobody's business here. */
@@ -338,16 +333,16 @@ static int take_link(struct object *o, const struct tree *actual, const struct t
 	int r;
 
 	if (o->kind == KIND_BRIDGE)
-		return storage ? set(o, "storage", storage) : 0;
+		return storage ? object_set_attr(o, "storage", storage) : 0;
 	if (o->kind == KIND_LUN && storage) {
 		name = backend_name(actual, names, storage);
-		r = name ? set(o, "backend", name) : -ENOMEM;
+		r = name ? object_set_attr(o, "backend", name) : -ENOMEM;
 	} else if (o->kind == KIND_MAPPED_LUN && lun) {
-		r = set(o, "lun", lun + strlen("/lun/lun_"));
+		r = object_set_attr(o, "lun", lun + strlen("/lun/lun_"));
 	} else {
 		return 0;
 	}
-	return r < 0 ? r : set(o, "link", rest);
+	return r < 0 ? r : object_set_attr(o, "link", rest);
 }
 
 /* ---- absorbing ---- */
@@ -365,8 +360,8 @@ static int name_storage(struct object *o, const char *kernel)
 		return 0;
 	device = strchr(storage, '/');
 	text = strndup(storage, (size_t)(device - storage) + 1 + strcspn(device + 1, "/"));
-	r = text ? set(o, "storage_object", text) : -ENOMEM;
-	return r < 0 ? r : set(o, "type", backend_type_of_plugin(storage, plugin_length(storage)));
+	r = text ? object_set_attr(o, "storage_object", text) : -ENOMEM;
+	return r < 0 ? r : object_set_attr(o, "type", backend_type_of_plugin(storage, plugin_length(storage)));
 }
 
 /* The same of a bridge, which is told by its name whose it is. */
@@ -378,7 +373,7 @@ static int name_bridge(struct object *o, const char *kernel)
 	if (object_get(o, "wwn"))
 		return 0;
 	text = strndup(wwn, strcspn(wwn, "/"));
-	return text ? set(o, "wwn", text) : -ENOMEM;
+	return text ? object_set_attr(o, "wwn", text) : -ENOMEM;
 }
 
 static int take_entry(struct tree *actual, const struct tree *const *names, const char *path, const struct scan_entry *e)
@@ -453,7 +448,7 @@ static int name_disks(struct tree *actual, struct object *o)
 
 	if (u.n) {
 		disk = bridge_disk_of(object_get(u.items[0], "wwn"));
-		r = disk ? set(o, "device_path", disk) : -ENOMEM;
+		r = disk ? object_set_attr(o, "device_path", disk) : -ENOMEM;
 	}
 	for (size_t i = 0; r >= 0 && i < o->n_children; i++)
 		r = name_disks(actual, o->children[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Steps that remove objects of the SCSI target. Keys beside those of nvmet-plan.c:
+ * Steps that remove objects of the SCSI target. Keys beside those of planner.c:
  *	-luns:BACKEND		a LUN of the backend removed
  *	-maps:LUN		a mapped LUN of the LUN removed
  *	-enabled:TPG		the portal group lets nobody in any more
@@ -27,7 +27,7 @@ static int weigh(struct planner *p, struct step *s, const char *path, enum effec
 	r = step_after(s, "-enabled:%s", tpg);
 	if (r < 0 || goes(p, tpg))
 		return r;
-	nvmet_worsen(s, effect);
+	step_worsen(s, effect);
 	return lio_affect_tpg(p, s, tpg);
 }
 
@@ -76,7 +76,7 @@ static int close_tpg(struct planner *p, const char *path, const char *folder, co
 	struct step *s;
 	int r;
 
-	if (!object_has_row(actual, row) || !nvmet_is_on(actual, "enable"))
+	if (!object_has_row(actual, row) || !object_is_on(actual, "enable"))
 		return 0;
 	s = plan_step(p->plan, PHASE_REMOVE, path, "disable");
 	r = s ? step_gives(s, "-enabled:%s", path) : -ENOMEM;
@@ -85,7 +85,7 @@ static int close_tpg(struct planner *p, const char *path, const char *folder, co
 	if (r < 0)
 		return r;
 	s->effect = EFFECT_DISCONNECT;
-	return nvmet_write_row(s, folder, row, "0", OP_MAY_BE_ABSENT);
+	return step_write_row(s, folder, row, "0", OP_MAY_BE_ABSENT);
 }
 
 static int remove_tpg(struct planner *p, const char *path, const struct object *actual)
@@ -97,7 +97,7 @@ static int remove_tpg(struct planner *p, const char *path, const struct object *
 	s = r >= 0 ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
 	r = s ? step_after(s, "-enabled:%s", path) : -ENOMEM;
 	if (r >= 0)
-		r = nvmet_give_resources(s, actual);
+		r = step_give_resources(s, actual);
 	/* Other fabrics let initiators in as long as it is there. */
 	if (r >= 0 && !object_has_row(actual, attr_find(KIND_TPG, "enable"))) {
 		s->effect = EFFECT_DISCONNECT;
@@ -180,8 +180,8 @@ static int remove_storage(struct planner *p, const char *path, const struct obje
 	int r = s ? step_after(s, "-luns:%s", actual->name) : -ENOMEM;
 
 	if (r >= 0)
-		r = nvmet_give_resources(s, actual);
-	if (r >= 0 && streq_ptr(object_get(actual, "type"), "ramdisk") && !nvmet_is_on(actual, "nullio")) {
+		r = step_give_resources(s, actual);
+	if (r >= 0 && streq_ptr(object_get(actual, "type"), "ramdisk") && !object_is_on(actual, "nullio")) {
 		s->effect = EFFECT_DATA;
 		s->always = true;
 	}
@@ -199,7 +199,7 @@ static int forget_discovery(struct step *s, const char *folder, const struct obj
 		const char *value = object_get_row(fabric, row);
 
 		if (value && !streq_ptr(value, row->dflt) && strncmp(row->file, "discovery_auth/", strlen("discovery_auth/")) == 0)
-			r = nvmet_write_row(s, folder, row, row->dflt, OP_MAY_BE_ABSENT);
+			r = step_write_row(s, folder, row, row->dflt, OP_MAY_BE_ABSENT);
 	}
 	return r;
 }
@@ -208,7 +208,7 @@ static int remove_plain(struct planner *p, const char *path, const struct object
 {
 	_cleanup_free_ char *folder = lio_folder(p, path);
 	struct step *s = folder ? lio_step(p, PHASE_REMOVE, path, "remove", false) : NULL;
-	int r = s ? nvmet_give_resources(s, actual) : -ENOMEM;
+	int r = s ? step_give_resources(s, actual) : -ENOMEM;
 	/* Targets of others, and bridges, may be in it. */
 	unsigned flags = OP_MAY_BE_ABSENT | (actual->kind == KIND_FABRIC ? OP_MAY_BE_FULL : 0);
 

@@ -3,11 +3,11 @@
 #define CFG_LIO_H
 
 /*
- * The SCSI target's part of the kernel (target/…) for nvmet.h, which is the face of both: reading, lowering, and the steps of its objects.
- * Pure, as all of kernel/. What is said of elements, scopes and trees in nvmet.h holds here too.
+ * The SCSI target's part of the kernel (target/…) for kernel.h, which is the face of both: reading, lowering, and the steps of its objects.
+ * Pure, as all of kernel/. What is said of elements, scopes and trees in kernel.h holds here too.
  */
 
-#include "kernel/nvmet-planner.h"
+#include "kernel/planner.h"
 
 bool lio_is_kind(enum kind kind);
 

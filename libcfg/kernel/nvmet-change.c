@@ -7,7 +7,7 @@
 
 #include "base/map.h"
 #include "base/text.h"
-#include "kernel/nvmet-planner.h"
+#include "kernel/planner.h"
 
 /* ---- what differs ---- */
 
@@ -15,7 +15,7 @@ static bool secret_differs(struct planner *p, const char *path, const struct obj
 			   const struct attr_row *row)
 {
 	const char *t = object_get_row(target, row), *a = object_get_row(actual, row);
-	const struct change *c = nvmet_change_of(p, path);
+	const struct change *c = planner_change_of(p, path);
 
 	if (!t || !a)
 		return !t != !a;
@@ -29,14 +29,14 @@ static bool secret_differs(struct planner *p, const char *path, const struct obj
 /* Whether the change takes away what someone had set. */
 static bool given_up(struct planner *p, const char *path, const struct attr_row *row)
 {
-	const struct change *c = nvmet_change_of(p, path);
+	const struct change *c = planner_change_of(p, path);
 
 	return c && c->before && c->after && object_get_row(c->before, row) && !object_get_row(c->after, row);
 }
 
 /* What the kernel chooses by itself cannot be told from what someone had set by reading it: that it is to choose again, the change says. On the
  * way back all that was read is meant as it was. */
-bool nvmet_differs(struct planner *p, const char *path, const struct object *target, const struct object *actual,
+bool planner_differs(struct planner *p, const char *path, const struct object *target, const struct object *actual,
 		   const struct attr_row *row)
 {
 	if (attr_is_secret(row))
@@ -45,11 +45,11 @@ bool nvmet_differs(struct planner *p, const char *path, const struct object *tar
 		return !streq_ptr(object_get_row(target, row), object_get_row(actual, row));
 	if (row->moment == ATTR_FRESH && row->source == ATTR_CAPTURED && given_up(p, path, row))
 		return true;
-	return nvmet_row_differs(target, actual, row);
+	return row_differs(target, actual, row);
 }
 
 /* An attribute that is wanted, and that the kernel has no file for. */
-const struct attr_row *nvmet_find_lacking(const struct object *target, const struct object *actual)
+const struct attr_row *planner_find_lacking(const struct object *target, const struct object *actual)
 {
 	attr_foreach(row, target->kind) {
 		const char *v = object_get_row(target, row);
@@ -63,12 +63,12 @@ const struct attr_row *nvmet_find_lacking(const struct object *target, const str
 /* ---- what is lacking ---- */
 
 /* The kernel is asked for it all the same, since its refusal is what is reported; but before anything that hosts would notice. */
-int nvmet_ask_for_lacking(struct planner *p, const char *path, const struct object *target, const struct attr_row *row)
+int planner_ask_for_lacking(struct planner *p, const char *path, const struct object *target, const struct attr_row *row)
 {
 	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s = folder ? plan_step(p->plan, PHASE_BUILD, path, "change") : NULL;
 
-	return s ? nvmet_write_row(s, folder, row, object_get_row(target, row), 0) : -ENOMEM;
+	return s ? step_write_row(s, folder, row, object_get_row(target, row), 0) : -ENOMEM;
 }
 
 /* ---- at any time ---- */
@@ -84,8 +84,8 @@ static struct step *change_step(struct planner *p, const char *path)
 static int change_passthru(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
 	const struct attr_row *device = attr_find(KIND_SUBSYSTEM, "passthru_path"), *enable = attr_find(KIND_SUBSYSTEM, "passthru_enable");
-	bool was_on = nvmet_is_on(actual, "passthru_enable"), on = nvmet_is_on(target, "passthru_enable");
-	bool other = nvmet_differs(p, path, target, actual, device), off = was_on && (other || !on);
+	bool was_on = object_is_on(actual, "passthru_enable"), on = object_is_on(target, "passthru_enable");
+	bool other = planner_differs(p, path, target, actual, device), off = was_on && (other || !on);
 	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s;
 	int r = folder ? 0 : -ENOMEM;
@@ -94,28 +94,28 @@ static int change_passthru(struct planner *p, const char *path, const struct obj
 		return 0;
 	if (r >= 0 && off) {
 		s = plan_step(p->plan, PHASE_SWITCH, path, "stop passing through");
-		r = s ? nvmet_give_resources(s, actual) : -ENOMEM;
+		r = s ? step_give_resources(s, actual) : -ENOMEM;
 		if (r >= 0)
 			r = step_gives(s, "-passed:%s", path);
 		if (r >= 0)
-			r = nvmet_write_row(s, folder, enable, "0", 0);
+			r = step_write_row(s, folder, enable, "0", 0);
 		if (r >= 0)
 			r = nvmet_affect_subsystem(p, s, target->name);
 		if (s)
-			nvmet_worsen(s, EFFECT_VANISH);
+			step_worsen(s, EFFECT_VANISH);
 	}
 	if (r < 0 || (!other && !on))
 		return r;
 	s = change_step(p, path);
 	r = s ? step_after(s, "-passed:%s", path) : -ENOMEM;
 	if (r >= 0)
-		r = nvmet_after_resources(s, target);
+		r = step_after_resources(s, target);
 	if (r >= 0 && other) {
-		nvmet_worsen(s, device->effect);
-		r = nvmet_write_row(s, folder, device, object_get_row(target, device), 0);
+		step_worsen(s, device->effect);
+		r = step_write_row(s, folder, device, object_get_row(target, device), 0);
 	}
 	if (r >= 0 && on)
-		r = nvmet_write_row(s, folder, enable, "1", OP_CHECK_BACK);
+		r = step_write_row(s, folder, enable, "1", OP_CHECK_BACK);
 	return r < 0 ? r : nvmet_affect_subsystem(p, s, target->name);
 }
 
@@ -154,7 +154,7 @@ static int live_write(struct planner *p, struct step *s, const char *path, const
 		s->token = TOKEN_HOSTS;
 		r = step_after(s, "-hosts:%s", path);
 	}
-	return r < 0 ? r : nvmet_write_row(s, folder, row, object_get_row(target, row), 0);
+	return r < 0 ? r : step_write_row(s, folder, row, object_get_row(target, row), 0);
 }
 
 static int affect_users(struct planner *p, struct step *s, const char *path, const struct object *target)
@@ -180,13 +180,13 @@ int nvmet_change_live(struct planner *p, const char *path, const struct object *
 	attr_foreach(row, target->kind) {
 		if (r < 0)
 			break;
-		if (row->moment == ATTR_FRESH || is_passthru(row) || !nvmet_differs(p, path, target, actual, row))
+		if (row->moment == ATTR_FRESH || is_passthru(row) || !planner_differs(p, path, target, actual, row))
 			continue;
 		if (!s)
 			s = change_step(p, path);
 		if (!s)
 			return -ENOMEM;
-		nvmet_worsen(s, live_effect(row, target, actual));
+		step_worsen(s, live_effect(row, target, actual));
 		if (row != later)
 			r = live_write(p, s, path, folder, row, target);
 	}
@@ -219,7 +219,7 @@ static int weigh_ana_group(struct planner *p, struct step *s, const struct objec
 	_cleanup_strv_ char **edges = NULL;
 	int r = 0;
 
-	if (nvmet_row_differs(target, actual, row))
+	if (row_differs(target, actual, row))
 		r = nvmet_linked_edges(p, nvmet_nqn_of(target), &edges);
 	for (char **e = edges; r >= 0 && e && *e; e++) {
 		_cleanup_free_ char *port = strndup(*e, strcspn(*e + strlen("ports/"), "/") + strlen("ports/"));
@@ -228,7 +228,7 @@ static int weigh_ana_group(struct planner *p, struct step *s, const struct objec
 		r = port ? group_is_served(p, port, object_get_row(target, row), &served) : -ENOMEM;
 		if (r < 0 || served)
 			continue;
-		nvmet_worsen(s, row->effect);
+		step_worsen(s, row->effect);
 		r = step_affects(s, "%s", *e);
 	}
 	return r;
@@ -240,8 +240,8 @@ static int disable(struct step *s, const char *folder, const struct object *actu
 	/* What moves behind a bridge its disk does not tell. */
 	int r = device && *device == '/' ? step_op(s, OP_CHECK_MOVING, 0, device, NULL, "device_path") : 0;
 
-	nvmet_worsen(s, actual->kind == KIND_NAMESPACE ? nvmet_vanishing(actual) : EFFECT_NONE);
-	return r < 0 ? r : nvmet_write_row(s, folder, attr_find(actual->kind, "enable"), "0", 0);
+	step_worsen(s, actual->kind == KIND_NAMESPACE ? nvmet_vanishing(actual) : EFFECT_NONE);
+	return r < 0 ? r : step_write_row(s, folder, attr_find(actual->kind, "enable"), "0", 0);
 }
 
 /* The device is let go in a step of its own: another namespace may be waiting for it while this one waits for that one's. */
@@ -288,13 +288,13 @@ static int change_disabled(struct planner *p, const char *path, const struct obj
 {
 	const struct attr_row *enable = attr_find(target->kind, "enable");
 	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
-	bool was_on = nvmet_is_on(actual, "enable"), on = nvmet_is_on(target, "enable"), off = was_on && !on, any = was_on != on;
+	bool was_on = object_is_on(actual, "enable"), on = object_is_on(target, "enable"), off = was_on && !on, any = was_on != on;
 	bool moves = false;
 	struct step *s;
 	int r = folder ? 0 : -ENOMEM;
 
 	attr_foreach(row, target->kind)
-		if (row != enable && nvmet_differs(p, path, target, actual, row)) {
+		if (row != enable && planner_differs(p, path, target, actual, row)) {
 			any = true;
 			off |= was_on && row->moment == ATTR_DISABLED;
 			moves |= streq(row->name, "device_path");
@@ -312,13 +312,13 @@ static int change_disabled(struct planner *p, const char *path, const struct obj
 	attr_foreach(row, target->kind) {
 		if (r < 0)
 			break;
-		if (row == enable || !nvmet_differs(p, path, target, actual, row))
+		if (row == enable || !planner_differs(p, path, target, actual, row))
 			continue;
-		nvmet_worsen(s, disabled_effect(row, target, actual));
-		r = nvmet_write_row(s, folder, row, object_get_row(target, row), 0);
+		step_worsen(s, disabled_effect(row, target, actual));
+		r = step_write_row(s, folder, row, object_get_row(target, row), 0);
 	}
 	if (r >= 0 && on && (off || !was_on))
-		r = nvmet_write_row(s, folder, enable, "1", OP_CHECK_BACK);
+		r = step_write_row(s, folder, enable, "1", OP_CHECK_BACK);
 	if (r >= 0 && s->effect != EFFECT_NONE && target->kind == KIND_NAMESPACE)
 		r = nvmet_affect_subsystem(p, s, nvmet_nqn_of(target));
 	if (r >= 0 && target->kind == KIND_NAMESPACE && was_on)
@@ -357,11 +357,11 @@ static int write_port(struct planner *p, struct step *s, const char *path, const
 		bool security = streq(row->name, "tsas") || streq(row->name, "treq");
 		bool settled = row->flags & ATTR_SETTLES && readdressed && a && !streq_ptr(v, a);
 
-		if (!nvmet_differs(p, path, target, actual, row) && !(v && security && readdressed && a) && !(v && settled))
+		if (!planner_differs(p, path, target, actual, row) && !(v && security && readdressed && a) && !(v && settled))
 			continue;
 		if (streq(row->name, "trtype") || streq(row->name, "tsas"))
 			readdressed = true;
-		if (nvmet_write_row(s, folder, row, v, 0) < 0)
+		if (step_write_row(s, folder, row, v, 0) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -382,7 +382,7 @@ static int silence_port(struct planner *p, const char *path, const struct object
 	int r = s ? step_gives(s, "-served:%s", path) : -ENOMEM;
 
 	if (r >= 0)
-		r = nvmet_give_resources(s, actual);
+		r = step_give_resources(s, actual);
 	for (char *const *l = links; r >= 0 && *l; l++) {
 		r = nvmet_port_link_op(s, path, *l, false);
 		if (r >= 0)
@@ -410,7 +410,7 @@ static int change_port(struct planner *p, const char *path, const struct object 
 	int r;
 
 	attr_foreach(row, KIND_PORT)
-		any |= nvmet_differs(p, path, target, actual, row);
+		any |= planner_differs(p, path, target, actual, row);
 	/* Without its links in view it cannot be changed; that difference is drift for now. */
 	if (!any || !map_get(p->folders, path))
 		return 0;
@@ -423,7 +423,7 @@ static int change_port(struct planner *p, const char *path, const struct object 
 	s->phase = links ? PHASE_SWITCH : PHASE_BUILD;
 	r = step_after(s, "-served:%s", path);
 	if (r >= 0)
-		r = nvmet_after_resources(s, target);
+		r = step_after_resources(s, target);
 	if (r >= 0)
 		r = nvmet_load_transport(s, target);
 	if (r >= 0)
@@ -437,7 +437,7 @@ static int change_port(struct planner *p, const char *path, const struct object 
 bool nvmet_needs_anew(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
 	attr_foreach(row, KIND_SUBSYSTEM)
-		if (row->moment == ATTR_FRESH && nvmet_differs(p, path, target, actual, row))
+		if (row->moment == ATTR_FRESH && planner_differs(p, path, target, actual, row))
 			return true;
 	return false;
 }

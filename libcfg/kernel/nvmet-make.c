@@ -30,7 +30,7 @@ static int write_fresh(struct step *s, const char *folder, const struct object *
 		if (!v || !row->file || row->flags & ATTR_TRIGGER || streq_ptr(v, fresh_value(target->kind, row)))
 			continue;
 		/* Adding tsas to a port sets treq by itself, so treq is written whenever tsas was. */
-		if (nvmet_write_row(s, folder, row, v, is_enable(row) ? OP_CHECK_BACK : 0) < 0)
+		if (step_write_row(s, folder, row, v, is_enable(row) ? OP_CHECK_BACK : 0) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -74,11 +74,11 @@ int nvmet_load_transport(struct step *s, const struct object *port)
 
 static const struct object *backend_of(struct planner *p, const char *path)
 {
-	const struct change *c = nvmet_change_of(p, path);
+	const struct change *c = planner_change_of(p, path);
 	const struct object *ns = c && c->after ? c->after : tree_find(p->wanted, path);
 	const char *name = ns ? object_get(ns, "backend") : NULL;
 	_cleanup_free_ char *backend = name ? strf("backends/%s", name) : NULL;
-	const struct change *b = backend ? nvmet_change_of(p, backend) : NULL;
+	const struct change *b = backend ? planner_change_of(p, backend) : NULL;
 
 	if (b)
 		return b->after;
@@ -103,13 +103,13 @@ static int look_step(struct planner *p, const char *path, const char *file, cons
 }
 
 /* The file is made, and whatever it is is opened as the kernel will open it, before anything waits for it under the kernel's locks. */
-int nvmet_probe_step(struct planner *p, const char *path, const char *device, const struct object *b)
+int planner_probe_step(struct planner *p, const char *path, const char *device, const struct object *b)
 {
 	bool file = b ? streq_ptr(object_get(b, "type"), "file") : strncmp(device, "/dev/", 5) != 0;
 	bool shared = path_kind(path) == KIND_BACKEND;
 	/* The SCSI target goes through the page cache in any case. */
-	bool direct = file && !shared && !nvmet_is_on(b, "buffered_io");
-	bool create = b && file && nvmet_is_on(b, "create") && !p->facts->no_new_files;
+	bool direct = file && !shared && !object_is_on(b, "buffered_io");
+	bool create = b && file && object_is_on(b, "create") && !p->facts->no_new_files;
 	_cleanup_free_ char *storage = b ? strf("backends/%s", b->name) : NULL;
 	const char *attr = !shared ? "device_path" : file ? "path" : "device";
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
@@ -149,7 +149,7 @@ int nvmet_await_device(struct planner *p, struct step *s, const char *path, cons
 			r = step_after(s, "+maps:%s", name);
 		return r < 0 || !name ? r : lio_check_registrations(p, s, name);
 	}
-	r = nvmet_probe_step(p, path, device, b);
+	r = planner_probe_step(p, path, device, b);
 	return r < 0 ? r : step_after(s, "probed:%s", path);
 }
 
@@ -187,7 +187,7 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 		r = nvmet_load_transport(s, target);
 	/* What it passes through may be another one's yet. */
 	if (r >= 0 && target->kind == KIND_SUBSYSTEM)
-		r = nvmet_after_resources(s, target);
+		r = step_after_resources(s, target);
 	return r < 0 ? r : write_fresh(s, folder, target);
 }
 
@@ -199,7 +199,7 @@ int nvmet_make_object(struct planner *p, const char *path, const struct object *
 	case KIND_PORT:
 		return make_plain(p, path, target, TOKEN_PORTS);
 	case KIND_SUBSYSTEM:
-		return make_plain(p, path, target, nvmet_is_on(target, "allow_any_host") ? TOKEN_HOSTS : TOKEN_NONE);
+		return make_plain(p, path, target, object_is_on(target, "allow_any_host") ? TOKEN_HOSTS : TOKEN_NONE);
 	default:
 		return make_plain(p, path, target, TOKEN_NONE);
 	}
@@ -235,7 +235,7 @@ int nvmet_make_edge(struct planner *p, const char *element, const struct element
 		const struct object *o = tree_find(p->target, e->object);
 
 		if (o)
-			r = nvmet_after_resources(s, o);
+			r = step_after_resources(s, o);
 	}
 	if (s)
 		s->token = port ? TOKEN_NONE : TOKEN_HOSTS;

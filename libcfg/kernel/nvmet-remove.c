@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "kernel/nvmet-planner.h"
+#include "kernel/planner.h"
 
 static struct step *remove_step(struct planner *p, const char *path, const char *summary)
 {
@@ -25,7 +25,7 @@ static bool stays(struct planner *p, const char *subsystem)
 /* What hosts hold of the namespace ends when it is disabled or goes. */
 enum effect nvmet_vanishing(const struct object *actual)
 {
-	return nvmet_is_on(actual, "resv_enable") ? EFFECT_RESERVATIONS : EFFECT_VANISH;
+	return object_is_on(actual, "resv_enable") ? EFFECT_RESERVATIONS : EFFECT_VANISH;
 }
 
 static int remove_namespace(struct planner *p, const char *path, const struct object *actual)
@@ -41,13 +41,13 @@ static int remove_namespace(struct planner *p, const char *path, const struct ob
 	if (r >= 0 && device)
 		r = step_gives(s, "-device:%s", device);
 	/* When the subsystem goes as a whole, its links go first, and that is what hosts notice. */
-	if (r >= 0 && nvmet_is_on(actual, "enable") && stays(p, subsystem) && !map_get(p->anew, subsystem)) {
+	if (r >= 0 && object_is_on(actual, "enable") && stays(p, subsystem) && !map_get(p->anew, subsystem)) {
 		s->effect = nvmet_vanishing(actual);
 		r = nvmet_affect_subsystem(p, s, nqn);
 	}
 	/* Removal alone would leave a namespace that has lost a reference exported; disabling it first needs the kernel's global
 	 * lock until its I/O is done, so it must not stand still. */
-	if (r >= 0 && marked && nvmet_is_on(actual, "enable")) {
+	if (r >= 0 && marked && object_is_on(actual, "enable")) {
 		_cleanup_free_ char *enable = strf("%s/enable", folder);
 
 		if (device && *device == '/')
@@ -62,7 +62,7 @@ static int remove_plain(struct planner *p, const char *path, const struct object
 {
 	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
 	struct step *s = folder ? remove_step(p, path, "remove") : NULL;
-	int r = s ? nvmet_give_resources(s, actual) : -ENOMEM;
+	int r = s ? step_give_resources(s, actual) : -ENOMEM;
 
 	if (r < 0)
 		return r;
@@ -70,8 +70,8 @@ static int remove_plain(struct planner *p, const char *path, const struct object
 		s->token = TOKEN_PORTS;
 	if (actual->kind == KIND_SUBSYSTEM) {
 		r = step_after(s, "-links:%s", path);
-		if (r >= 0 && nvmet_is_on(actual, "passthru_enable"))
-			r = nvmet_write_row(s, folder, attr_find(KIND_SUBSYSTEM, "passthru_enable"), "0", OP_MAY_BE_ABSENT);
+		if (r >= 0 && object_is_on(actual, "passthru_enable"))
+			r = step_write_row(s, folder, attr_find(KIND_SUBSYSTEM, "passthru_enable"), "0", OP_MAY_BE_ABSENT);
 	}
 	if (actual->kind == KIND_ANA_GROUP) {
 		_cleanup_free_ char *port = strf("ports/%s", actual->parent->name);
@@ -105,7 +105,7 @@ int nvmet_remove_edge(struct planner *p, const char *element, const struct eleme
 		r = step_affects(s, "%s", element);
 		/* As long as the port stays, its address is its own. */
 		if (r >= 0 && o && map_get(p->in_scope, e->object) && !tree_find(p->target, e->object))
-			r = nvmet_give_resources(s, o);
+			r = step_give_resources(s, o);
 	}
 	if (r < 0)
 		return r;

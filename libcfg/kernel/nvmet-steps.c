@@ -3,16 +3,16 @@
 #include <errno.h>
 
 #include "base/text.h"
-#include "kernel/nvmet-planner.h"
+#include "kernel/planner.h"
 #include "model/address.h"
 #include "model/backend.h"
 
-const struct change *nvmet_change_of(const struct planner *p, const char *path)
+const struct change *planner_change_of(const struct planner *p, const char *path)
 {
 	return map_get(p->by_path, path);
 }
 
-bool nvmet_is_on(const struct object *o, const char *attr)
+bool object_is_on(const struct object *o, const char *attr)
 {
 	return o && streq_ptr(object_get(o, attr), "1");
 }
@@ -78,7 +78,7 @@ int nvmet_affect_port(struct planner *p, struct step *s, const char *port)
 	return r;
 }
 
-void nvmet_worsen(struct step *s, enum effect e)
+void step_worsen(struct step *s, enum effect e)
 {
 	if (e > s->effect)
 		s->effect = e;
@@ -86,7 +86,7 @@ void nvmet_worsen(struct step *s, enum effect e)
 
 /* ---- writing attributes ---- */
 
-int nvmet_write_row(struct step *s, const char *folder, const struct attr_row *row, const char *value, unsigned flags)
+int step_write_row(struct step *s, const char *folder, const struct attr_row *row, const char *value, unsigned flags)
 {
 	_cleanup_free_ char *path = strf("%s/%s", folder, row->file), *text = NULL;
 
@@ -120,7 +120,7 @@ static int service_key(int (*put)(struct step *s, const char *fmt, ...), struct 
 }
 
 /* Who has its address, or its device, must have let go of it. */
-int nvmet_after_resources(struct step *s, const struct object *target)
+int step_after_resources(struct step *s, const struct object *target)
 {
 	_cleanup_strv_ char **keys = NULL;
 	int r = object_keys(target, &keys);
@@ -132,7 +132,7 @@ int nvmet_after_resources(struct step *s, const struct object *target)
 	return r;
 }
 
-int nvmet_give_resources(struct step *s, const struct object *o)
+int step_give_resources(struct step *s, const struct object *o)
 {
 	_cleanup_strv_ char **keys = NULL;
 	int r = object_keys(o, &keys);

@@ -402,6 +402,11 @@ int object_set(struct object *o, const struct attr_row *row, const char *text)
 	return 0;
 }
 
+int object_set_attr(struct object *o, const char *attr, const char *text)
+{
+	return object_set(o, attr_find(o->kind, attr), text);
+}
+
 int object_set_list(struct object *o, const struct attr_row *row, char *const *list)
 {
 	struct value *v = &o->values[attr_index(o->kind, row)];

@@ -72,6 +72,8 @@ char *const *object_get_list(const struct object *o, const struct attr_row *row)
 /* Canonical text, or NULL to make it absent; copies. -ENOMEM. */
 int object_set(struct object *o, const struct attr_row *row, const char *text);
 int object_set_list(struct object *o, const struct attr_row *row, char *const *list);
+/* By an attribute's name, which the kind must have. */
+int object_set_attr(struct object *o, const char *attr, const char *text);
 /* The value in force: what is set, else the constant default, else NULL; also when the object's type or fabric has no such attribute. */
 const char *object_effective(const struct object *o, const struct attr_row *row);
 /* Whether an object of its type of backend, or of its fabric, has the attribute at all; a detached one may not know, and has. */

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "daemon/worker.h"
-#include "kernel/nvmet.h"
+#include "kernel/kernel.h"
 #include "model/document.h"
 #include "model/validate.h"
 
@@ -47,11 +47,11 @@ static void check_plan(const struct plan *p)
 static void plan_it(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
 		    const struct changes *c, bool leaks)
 {
-	const struct nvmet_facts facts = { .leaks = leaks, .release = "6.12" };
+	const struct kernel_facts facts = { .leaks = leaks, .release = "6.12" };
 	_cleanup_plan_ struct plan p = { 0 };
 	_cleanup_error_ struct cfg_error err = { 0 };
 
-	assert(nvmet_plan(target, actual, s, wanted, c, &facts, &p, &err) == 0);
+	assert(kernel_plan(target, actual, s, wanted, c, &facts, &p, &err) == 0);
 	assert(plan_finish(&p, 0, &err) == 0);
 	check_plan(&p);
 	assert(target != actual || p.n == 0);
@@ -79,9 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* What was generated for a shared name is kept, and may be what another object was given by hand. */
 	if (validate_tree(after, &errs) < 0)
 		return 0;
-	assert(nvmet_scope(after, &c, &scope) == 0);
-	assert(nvmet_claims(after, &c, &scope, &claims) == 0);
-	assert(nvmet_lower(after, &scope, &target, NULL) == 0 && nvmet_lower(before, &scope, &actual, NULL) == 0);
+	assert(kernel_scope(after, &c, &scope) == 0);
+	assert(kernel_claims(after, &c, &scope, &claims) == 0);
+	assert(kernel_lower(after, &scope, &target, NULL) == 0 && kernel_lower(before, &scope, &actual, NULL) == 0);
 	plan_it(target, actual, &scope, before, &c, data[size - 1] & 1);
 	plan_it(actual, target, &scope, before, NULL, data[size - 1] & 1);
 	plan_it(target, target, &scope, after, NULL, false);

@@ -2,7 +2,7 @@
 /* What the kernel's refusals are called. */
 #include <errno.h>
 
-#include "kernel/nvmet.h"
+#include "kernel/kernel.h"
 #include "model-help.h"
 
 #define PORT(id, address) "\"" id "\":{\"trtype\":\"tcp\",\"traddr\":\"" address "\",\"trsvcid\":\"4420\"}"
@@ -23,7 +23,7 @@ static void assert_explained(const struct op *op, int code, const char *target, 
 	_cleanup_(tree_freep) struct tree *b = wanted ? tree_from_text(wanted) : NULL;
 	_cleanup_error_ struct cfg_error err = { 0 };
 
-	assert_int_equal(nvmet_explain(op, code, a, b, &err), -code);
+	assert_int_equal(kernel_explain(op, code, a, b, &err), -code);
 	assert_string_equal(err.msg, text);
 	assert_string_equal(err.object, op->object);
 }
@@ -56,7 +56,7 @@ static void test_a_missing_attribute_is_a_missing_feature(void **state)
 			 .object = (char *)"subsystems/nqn.x/namespaces/1", .attr = (char *)"resv_enable" };
 	_cleanup_error_ struct cfg_error err = { 0 };
 
-	assert_int_equal(nvmet_explain(&op, ENOENT, NULL, NULL, &err), -EOPNOTSUPP);
+	assert_int_equal(kernel_explain(&op, ENOENT, NULL, NULL, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "is not in this kernel: it needs Linux 6."));
 	assert_string_equal(err.attr, "resv_enable");
 }
@@ -113,7 +113,7 @@ static void test_refusals_of_the_target_tree_are_told_by_what_they_are_about(voi
 		struct op op = { .verb = cases[i].verb, .path = (char *)cases[i].path, .object = (char *)"backends/b" };
 		_cleanup_error_ struct cfg_error err = { 0 };
 
-		assert_int_equal(nvmet_explain(&op, cases[i].code, NULL, NULL, &err), -cases[i].code);
+		assert_int_equal(kernel_explain(&op, cases[i].code, NULL, NULL, &err), -cases[i].code);
 		if (!strstr(err.msg, cases[i].words))
 			fail_msg("%s %s: %s", op_verb_to_str(op.verb), op.path, err.msg);
 	}

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "kernel/lio.h"
 
-bool nvmet_is_permanent(const struct element *e)
+bool element_is_permanent(const struct element *e)
 {
 	return !e->edge && (e->kind == KIND_NVMET || e->kind == KIND_TARGET_CORE || (e->kind == KIND_ANA_GROUP && streq(strrchr(e->object, '/'), "/1")));
 }
@@ -33,7 +33,7 @@ static bool owned(const struct planner *p, const char *element)
 
 static int grow_backend(struct planner *p, const char *path)
 {
-	const struct change *c = nvmet_change_of(p, path);
+	const struct change *c = planner_change_of(p, path);
 	const char *was = c && c->before ? object_get(c->before, "size") : NULL;
 	const char *is = c && c->after ? object_get(c->after, "size") : NULL;
 	struct users u;
@@ -55,7 +55,7 @@ static int grow_backend(struct planner *p, const char *path)
 
 		if (!file)
 			return -ENOMEM;
-		if (!nvmet_is_on(actual, "enable") || !tree_find(p->target, ns))
+		if (!object_is_on(actual, "enable") || !tree_find(p->target, ns))
 			continue;
 		s = plan_step(p->plan, PHASE_SWITCH, ns, "tell its new size");
 		r = s ? step_after(s, "grown:%s", path) : -ENOMEM;
@@ -95,8 +95,8 @@ static int plan_permanent(struct planner *p, const char *text, const struct elem
 
 	if (!target)
 		return reset_permanent(p, text, e);
-	if (nvmet_find_lacking(target, actual))
-		return nvmet_ask_for_lacking(p, e->object, target, nvmet_find_lacking(target, actual));
+	if (planner_find_lacking(target, actual))
+		return planner_ask_for_lacking(p, e->object, target, planner_find_lacking(target, actual));
 	if (actual)
 		return nvmet_change_live(p, e->object, target, actual);
 	if (e->kind != KIND_ANA_GROUP)
@@ -105,7 +105,7 @@ static int plan_permanent(struct planner *p, const char *text, const struct elem
 	if (streq_ptr(object_get(target, "ana_state"), "optimized"))
 		return 0;
 	s = folder ? nvmet_make_step(p, PHASE_BUILD, e->object, "set") : NULL;
-	return s ? nvmet_write_row(s, folder, attr_find(e->kind, "ana_state"), object_get(target, "ana_state"), 0) : -ENOMEM;
+	return s ? step_write_row(s, folder, attr_find(e->kind, "ana_state"), object_get(target, "ana_state"), 0) : -ENOMEM;
 }
 
 static int clash(struct planner *p, const char *text)
@@ -117,7 +117,7 @@ static int clash(struct planner *p, const char *text)
 /* Whether this transaction is what makes the element wanted. */
 static bool newly_wanted(struct planner *p, const char *text, const struct element *e)
 {
-	const struct change *c = nvmet_change_of(p, e->object);
+	const struct change *c = planner_change_of(p, e->object);
 
 	if (!c || !c->after)
 		return false;
@@ -138,14 +138,14 @@ static bool made_anew(struct planner *p, const struct element *e)
 static int plan_element(struct planner *p, const char *text, const struct element *e)
 {
 	const struct object *target = tree_find(p->target, e->object), *actual = tree_find(p->actual, e->object);
-	bool wanted = nvmet_has(p->target, e), there = nvmet_has(p->actual, e);
+	bool wanted = element_is_in(p->target, e), there = element_is_in(p->actual, e);
 	int r = 0;
 
 	if (e->kind == KIND_BACKEND)
 		r = grow_backend(p, text);
 	if (r < 0)
 		return r;
-	if (nvmet_is_permanent(e))
+	if (element_is_permanent(e))
 		return plan_permanent(p, text, e);
 	/* The folder of a fabric is everybody's. */
 	if (there && wanted && newly_wanted(p, text, e) && !owned(p, text) && e->kind != KIND_FABRIC)
@@ -166,8 +166,8 @@ static int plan_element(struct planner *p, const char *text, const struct elemen
 		return r;
 	if (e->edge)
 		return there ? 0 : nvmet_make_edge(p, text, e);
-	if (there && nvmet_find_lacking(target, actual))
-		return nvmet_ask_for_lacking(p, text, target, nvmet_find_lacking(target, actual));
+	if (there && planner_find_lacking(target, actual))
+		return planner_ask_for_lacking(p, text, target, planner_find_lacking(target, actual));
 	if (lio_is_kind(e->kind))
 		return there ? lio_change_object(p, text, target, actual) : lio_make_object(p, text, target);
 	return there ? nvmet_change_object(p, text, target, actual) : nvmet_make_object(p, text, target);
@@ -184,7 +184,7 @@ static int find_anew(struct planner *p)
 			continue;
 		target = tree_find(p->target, *t);
 		actual = tree_find(p->actual, *t);
-		if (target && actual && !nvmet_find_lacking(target, actual) && nvmet_needs_anew(p, *t, target, actual) && map_put(p->anew, *t, p) < 0)
+		if (target && actual && !planner_find_lacking(target, actual) && nvmet_needs_anew(p, *t, target, actual) && map_put(p->anew, *t, p) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -216,8 +216,8 @@ static int weigh_anew(struct planner *p)
 		target = tree_find(p->target, s->object);
 		actual = tree_find(p->actual, s->object);
 		attr_foreach(row, KIND_SUBSYSTEM)
-			if (row->moment == ATTR_FRESH && nvmet_differs(p, s->object, target, actual, row))
-				nvmet_worsen(s, row->effect);
+			if (row->moment == ATTR_FRESH && planner_differs(p, s->object, target, actual, row))
+				step_worsen(s, row->effect);
 		if (nvmet_affect_subsystem(p, s, target->name) < 0)
 			return -ENOMEM;
 	}
@@ -282,9 +282,9 @@ bool nvmet_excludes(const struct change *c)
 	const struct attr_row *hosts = attr_find(KIND_SUBSYSTEM, "allowed_hosts");
 	char *const *before, *const *after;
 
-	if (!c->before || !c->after || c->after->kind != KIND_SUBSYSTEM || nvmet_is_on(c->after, "allow_any_host"))
+	if (!c->before || !c->after || c->after->kind != KIND_SUBSYSTEM || object_is_on(c->after, "allow_any_host"))
 		return false;
-	if (nvmet_is_on(c->before, "allow_any_host"))
+	if (object_is_on(c->before, "allow_any_host"))
 		return true;
 	before = object_get_list(c->before, hosts);
 	after = object_get_list(c->after, hosts);
@@ -295,7 +295,7 @@ bool nvmet_excludes(const struct change *c)
 }
 
 /* From 6.2 on the kernel ends all connections of a subsystem when its limit on queues is written, changed or not. */
-static bool write_disconnects(const struct nvmet_facts *facts)
+static bool write_disconnects(const struct kernel_facts *facts)
 {
 	unsigned major, minor;
 
@@ -325,7 +325,7 @@ static int end_connections(struct planner *p, const struct change *c)
 		const struct attr_row *row = attr_find(KIND_SUBSYSTEM, "qid_max");
 		const char *value = object_get_row(c->after, row);
 
-		return nvmet_write_row(s, folder, row, value ? value : row->dflt, 0);
+		return step_write_row(s, folder, row, value ? value : row->dflt, 0);
 	}
 	for (char **e = edges; r >= 0 && *e; e++) {
 		_cleanup_free_ char *port = strndup(*e, strcspn(*e + strlen("ports/"), "/") + strlen("ports/"));
@@ -337,8 +337,8 @@ static int end_connections(struct planner *p, const struct change *c)
 	return r;
 }
 
-int nvmet_plan(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
-	       const struct changes *c, const struct nvmet_facts *facts, struct plan *ret, struct cfg_error *err)
+int kernel_plan(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
+	       const struct changes *c, const struct kernel_facts *facts, struct plan *ret, struct cfg_error *err)
 {
 	struct planner p = {
 		.target = target, .actual = actual, .wanted = wanted, .scope = s, .changes = c, .facts = facts, .plan = ret,

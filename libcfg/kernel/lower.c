@@ -7,11 +7,6 @@
 #include "kernel/lio.h"
 #include "model/backend.h"
 
-static int set(struct object *o, const char *attr, const char *value)
-{
-	return object_set(o, attr_find(o->kind, attr), value);
-}
-
 static int lower_namespace(struct object *o, const struct object *wanted, const struct tree *t, struct cfg_error *err)
 {
 	const char *name = object_get(wanted, "backend");
@@ -25,9 +20,9 @@ static int lower_namespace(struct object *o, const struct object *wanted, const 
 
 		return cfg_error_set_at(err, ENOENT, path, "backend", "names no backend with a device or file");
 	}
-	if (set(o, "device_path", device) < 0 || set(o, "device_uuid", object_get(b, "uuid")) < 0 ||
-	    set(o, "device_nguid", object_get(b, "nguid")) < 0 ||
-	    set(o, "buffered_io", shared ? "0" : object_effective(b, attr_find(KIND_BACKEND, "buffered_io"))) < 0)
+	if (object_set_attr(o, "device_path", device) < 0 || object_set_attr(o, "device_uuid", object_get(b, "uuid")) < 0 ||
+	    object_set_attr(o, "device_nguid", object_get(b, "nguid")) < 0 ||
+	    object_set_attr(o, "buffered_io", shared ? "0" : object_effective(b, attr_find(KIND_BACKEND, "buffered_io"))) < 0)
 		return cfg_error_oom(err);
 	return 0;
 }
@@ -38,11 +33,11 @@ static int lower_port(struct object *o, struct cfg_error *err)
 	const char *trtype = object_get(o, "trtype");
 	const char *tsas;
 
-	if (streq_ptr(trtype, "tcp") && !object_get(o, "tsas") && set(o, "tsas", "none") < 0)
+	if (streq_ptr(trtype, "tcp") && !object_get(o, "tsas") && object_set_attr(o, "tsas", "none") < 0)
 		return cfg_error_oom(err);
 	tsas = object_get(o, "tsas");
 	if (!object_get(o, "treq") &&
-	    set(o, "treq", streq_ptr(tsas, "tls1.3") ? "required" : "not specified") < 0)
+	    object_set_attr(o, "treq", streq_ptr(tsas, "tls1.3") ? "required" : "not specified") < 0)
 		return cfg_error_oom(err);
 	return 0;
 }
@@ -114,7 +109,7 @@ static int lower_edge(struct tree *target, const struct tree *wanted, const stru
 	return 0;
 }
 
-int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **ret, struct cfg_error *err)
+int kernel_lower(const struct tree *wanted, const struct scope *s, struct tree **ret, struct cfg_error *err)
 {
 	_cleanup_(tree_freep) struct tree *target = tree_new();
 
@@ -136,7 +131,7 @@ int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **
 
 /* ---- comparing ---- */
 
-bool nvmet_row_differs(const struct object *target, const struct object *actual, const struct attr_row *row)
+bool row_differs(const struct object *target, const struct object *actual, const struct attr_row *row)
 {
 	const char *t, *a;
 
@@ -185,7 +180,7 @@ int differences_add(struct differences *d, const char *element, const char *attr
 	return 0;
 }
 
-bool nvmet_has(const struct tree *t, const struct element *e)
+bool element_is_in(const struct tree *t, const struct element *e)
 {
 	const struct object *o = tree_find(t, e->object);
 
@@ -198,7 +193,7 @@ static int compare_attrs(const struct object *target, const struct object *actua
 	attr_foreach(row, target->kind) {
 		const char *t, *a;
 
-		if (!nvmet_row_differs(target, actual, row))
+		if (!row_differs(target, actual, row))
 			continue;
 		t = object_get_row(target, row);
 		a = object_get_row(actual, row);
@@ -208,7 +203,7 @@ static int compare_attrs(const struct object *target, const struct object *actua
 	return 0;
 }
 
-int nvmet_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret)
+int kernel_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret)
 {
 	for (char **t = s->elements; t && *t; t++) {
 		_cleanup_element_ struct element e = { 0 };
@@ -217,10 +212,10 @@ int nvmet_compare(const struct tree *target, const struct tree *actual, const st
 
 		if (r < 0)
 			return r;
-		wanted = nvmet_has(target, &e);
-		there = nvmet_has(actual, &e);
+		wanted = element_is_in(target, &e);
+		there = element_is_in(actual, &e);
 		/* What cannot come and go is neither absent nor too much. */
-		if (nvmet_is_permanent(&e) && !(wanted && there))
+		if (element_is_permanent(&e) && !(wanted && there))
 			continue;
 		if (wanted != there)
 			r = differences_add(ret, *t, NULL, wanted ? "present" : "absent", there ? "present" : "absent");

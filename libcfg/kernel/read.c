@@ -78,7 +78,7 @@ static int scan_object(struct oplist *ret, const struct tree *const *names, cons
 	return passthru ? oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT, passthru, NULL, e->object, NULL) : -ENOMEM;
 }
 
-int nvmet_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret)
+int kernel_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret)
 {
 	int r = 0;
 
@@ -258,7 +258,7 @@ static bool is_lio(const struct op *op)
 	return path_is_within(op->path, "target");
 }
 
-int nvmet_absorb(struct tree *actual, const struct tree *const *names, const struct oplist *scan, char *const *text, struct cfg_error *err)
+int kernel_absorb(struct tree *actual, const struct tree *const *names, const struct oplist *scan, char *const *text, struct cfg_error *err)
 {
 	for (size_t i = 0; i < scan->n; i++) {
 		const struct op *op = &scan->items[i];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a change touches in the nvmet tree, and what it has to claim for that. */
+/* What a change touches in the kernel's trees, and what it has to claim for that. */
 #include <errno.h>
 
 #include "base/map.h"
 #include "base/text.h"
 #include "kernel/element.h"
-#include "kernel/nvmet.h"
+#include "kernel/kernel.h"
 #include "model/backend.h"
 
 void scope_done(struct scope *s)
@@ -328,7 +328,7 @@ static int index_changes(struct gather *g, const struct changes *c)
 	return r;
 }
 
-int nvmet_scope(const struct tree *after, const struct changes *c, struct scope *ret)
+int kernel_scope(const struct tree *after, const struct changes *c, struct scope *ret)
 {
 	struct gather g;
 	int r = gather_init(&g);
@@ -347,7 +347,7 @@ int nvmet_scope(const struct tree *after, const struct changes *c, struct scope 
 	return gather_end(&g, ret);
 }
 
-int nvmet_scope_object(const struct tree *t, const char *path, struct scope *ret)
+int kernel_scope_object(const struct tree *t, const char *path, struct scope *ret)
 {
 	const struct object *o = path ? tree_find(t, path) : tree_root(t);
 	struct gather g;
@@ -445,7 +445,7 @@ static void claim_element(struct gather *g, const char *text, const struct map *
 	claim_parent(g, text);
 }
 
-int nvmet_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret)
+int kernel_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret)
 {
 	_cleanup_(map_freep) struct map *by_path = map_new();
 	struct gather g;

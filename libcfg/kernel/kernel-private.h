@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CFG_NVMET_PRIVATE_H
-#define CFG_NVMET_PRIVATE_H
+#ifndef CFG_KERNEL_PRIVATE_H
+#define CFG_KERNEL_PRIVATE_H
 
-/* Shared by the nvmet files alone. */
+/* Shared by the files that are kernel.h's alone. */
 
 #include "kernel/element.h"
-#include "kernel/nvmet.h"
+#include "kernel/kernel.h"
 
 /* Makes the object in a partial tree, with those above it. */
 int target_ensure(struct tree *t, const char *path, struct object **ret);
 /* Made by the kernel and never removed: the root's own attributes, ANA group 1. Its absence from a tree means its defaults. */
-bool nvmet_is_permanent(const struct element *e);
+bool element_is_permanent(const struct element *e);
 
 #endif

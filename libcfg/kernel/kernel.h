@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CFG_NVMET_H
-#define CFG_NVMET_H
+#ifndef CFG_KERNEL_H
+#define CFG_KERNEL_H
 
 /*
  * The kernel's trees, nvmet and target: what a transaction touches there, how it is read, how what is wanted looks in the kernel's terms, and
@@ -28,31 +28,31 @@ void scope_done(struct scope *s);
 /* Elements that a change set touches: objects made, removed or altered; edges that come or go; namespaces whose backend
  * changed; for a subsystem or port that must be made anew or unlinked for the change (ATTR_FRESH, ATTR_UNLINKED), also
  * everything below it and its edges. after: the tree with the changes applied. */
-int nvmet_scope(const struct tree *after, const struct changes *c, struct scope *ret);
+int kernel_scope(const struct tree *after, const struct changes *c, struct scope *ret);
 /* All elements of one object (NULL: of the whole tree) with what is below it and its edges. */
-int nvmet_scope_object(const struct tree *t, const char *path, struct scope *ret);
+int kernel_scope_object(const struct tree *t, const char *path, struct scope *ret);
 
 /* Claims that go with a scope, as "x KEY" (exclusive) and "s KEY" (shared); see DESIGN, concurrency. A key stands there once, with the
  * stronger mode. An edge
  * shares its two ends; attributes share the object's existence ("=PATH") and take its attributes ("PATH"); making, removing or
  * re-addressing takes the existence. Also the resource keys of object_keys(), before and after. */
-int nvmet_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret);
+int kernel_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret);
 
 /* What must be read to know the kernel's side of the scope. names: trees that tell where in the SCSI target a backend stands, ended by NULL;
  * the first that knows it counts. */
-int nvmet_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret);
+int kernel_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret);
 /* The results, in the order of the operations; text[i] NULL when the folder is absent. Fills actual (may hold things already, which are
  * replaced where read). What is in the kernel and not in the model's terms (an alias like "01") is an error that names it. */
-int nvmet_absorb(struct tree *actual, const struct tree *const *names, const struct oplist *scan, char *const *text, struct cfg_error *err);
+int kernel_absorb(struct tree *actual, const struct tree *const *names, const struct oplist *scan, char *const *text, struct cfg_error *err);
 
 /* The kernel's terms: objects of the scope as the kernel should have them: derived values filled in from backends, constants spelled out,
  * secrets as references. Objects that are not wanted are absent. */
-int nvmet_lower(const struct tree *wanted, const struct scope *s, struct tree **ret, struct cfg_error *err);
+int kernel_lower(const struct tree *wanted, const struct scope *s, struct tree **ret, struct cfg_error *err);
 
 /* The module that a port of the trtype needs; the kernel does not load each of them by itself. NULL for an unknown one. */
 const char *nvmet_transport_module(const char *trtype);
 
-struct nvmet_facts {
+struct kernel_facts {
 	bool no_new_files;	/* unattended: a file that is missing may be on a file system that is not mounted yet */
 	bool leaks;		/* the running kernel loses references of disabled namespaces (6.1, 6.12) */
 	bool revoke;		/* hosts that may no longer connect lose the connections that they have */
@@ -71,8 +71,8 @@ struct nvmet_facts {
 /* Operations that make actual like target, within the scope. wanted_before/after serve effects and the backends' files; changes may be NULL
  * (reconcile, rollback). A foreign object in the way is EEXIST with its path; an attribute the kernel lacks is EOPNOTSUPP and
  * names feature, kernel version and option. Only what differs is written. */
-int nvmet_plan(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
-	       const struct changes *c, const struct nvmet_facts *facts, struct plan *ret, struct cfg_error *err);
+int kernel_plan(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
+	       const struct changes *c, const struct kernel_facts *facts, struct plan *ret, struct cfg_error *err);
 
 /* Whether some host may connect to the subsystem before the change and not after it. The kernel leaves its connections alone. */
 bool nvmet_excludes(const struct change *c);
@@ -88,10 +88,10 @@ struct differences {
 };
 void differences_done(struct differences *d);
 int differences_add(struct differences *d, const char *element, const char *attr, const char *wanted, const char *actual);
-int nvmet_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret);
+int kernel_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret);
 
 /* What a failed operation means, in words: errno and path of the kernel -> a sentence with the reason. The trees, what is to be and what
  * is committed, give the address of a port and the port that has it already; may be NULL. Fills err. */
-int nvmet_explain(const struct op *op, int kernel_errno, const struct tree *target, const struct tree *wanted, struct cfg_error *err);
+int kernel_explain(const struct op *op, int kernel_errno, const struct tree *target, const struct tree *wanted, struct cfg_error *err);
 
 #endif

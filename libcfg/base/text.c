@@ -236,6 +236,11 @@ void strbuf_done(struct strbuf *b)
 	*b = (struct strbuf){ 0 };
 }
 
+char text_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
 char *strf(const char *fmt, ...)
 {
 	char *s;

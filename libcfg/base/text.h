@@ -43,6 +43,8 @@ char *strbuf_steal(struct strbuf *b);
 void strbuf_done(struct strbuf *b);
 #define _cleanup_strbuf_ _cleanup_(strbuf_done)
 
+char text_lower(char c);	/* of ASCII letters, whatever the locale */
+
 /* Like asprintf, but returns the string or NULL. */
 char *strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -94,7 +94,7 @@ const char *bridge_name_of_serial(const char *serial, char ret[BRIDGE_NAME_MAX])
 	memcpy(ret, NAA_LOCAL, n);
 	for (const char *c = serial; *c && n < BRIDGE_NAME_MAX - 1; c++)
 		if (strchr("0123456789abcdefABCDEF", *c))
-			ret[n++] = *c >= 'A' && *c <= 'F' ? (char)(*c | 0x20) : *c;
+			ret[n++] = text_lower(*c);
 	ret[n] = 0;
 	return n == BRIDGE_NAME_MAX - 1 ? ret : NULL;
 }

@@ -51,7 +51,7 @@ const char *key_of_naa(struct key *k, const char *serial)
 
 	for (const char *c = serial; *c && n < NAA_DIGITS; c++)
 		if (strchr("0123456789abcdefABCDEF", *c))
-			digits[n++] = *c >= 'A' && *c <= 'F' ? (char)(*c | 0x20) : *c;
+			digits[n++] = text_lower(*c);
 	digits[n] = 0;
 	snprintf(k->text, sizeof(k->text), "@naa:%s", digits);
 	return k->text;

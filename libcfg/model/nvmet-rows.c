@@ -2,7 +2,7 @@
 /*
  * The attributes of the NVMe target. To support a new one, add a row to its kind: name as in the
  * kernel without "attr_", "addr_" or "param_", the kernel's file, what it takes, where an absent value comes from, when the kernel
- * takes a write, and what hosts notice. A text that reads back otherwise than it was written needs a codec (attr.c). Nothing else
+ * takes a write, and what hosts notice. A text that reads back otherwise than it was written needs a codec (codec.c). Nothing else
  * has to be touched: documents, validation, diff, D-Bus, help and the manual follow.
  *
  * Kernel facts: drivers/nvme/target/configfs.c.

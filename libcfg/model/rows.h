@@ -2,7 +2,7 @@
 #ifndef CFG_ROWS_H
 #define CFG_ROWS_H
 
-/* The tables and the codecs that they name; attr.c alone puts them together. */
+/* The tables, which attr.c alone puts together, and the codecs that they name (codec.c). */
 
 #include "model/attr.h"
 

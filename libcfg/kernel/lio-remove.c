@@ -195,10 +195,10 @@ static int forget_discovery(struct step *s, const char *folder, const struct obj
 {
 	int r = 0;
 
-	for (const struct attr_row *row = kind_info(KIND_FABRIC)->rows; r >= 0 && row->name; row++) {
+	attr_foreach(row, KIND_FABRIC) {
 		const char *value = object_get_row(fabric, row);
 
-		if (value && !streq_ptr(value, row->dflt) && strncmp(row->file, "discovery_auth/", strlen("discovery_auth/")) == 0)
+		if (r >= 0 && value && !streq_ptr(value, row->dflt) && strncmp(row->file, "discovery_auth/", strlen("discovery_auth/")) == 0)
 			r = step_write_row(s, folder, row, row->dflt, OP_MAY_BE_ABSENT);
 	}
 	return r;

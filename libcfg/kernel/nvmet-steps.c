@@ -93,7 +93,7 @@ int step_write_row(struct step *s, const char *folder, const struct attr_row *ro
 	if (!path)
 		return -ENOMEM;
 	if (attr_is_secret(row))
-		return step_op(s, OP_WRITE_SECRET, 0, path, value ? value : "", row->name);
+		return step_op(s, OP_WRITE_SECRET, flags & OP_MAY_BE_ABSENT, path, value ? value : "", row->name);
 	if (value && strncmp(value, DISK_OF, strlen(DISK_OF)) == 0)
 		return step_op(s, OP_WRITE_DISK, flags, path, value + strlen(DISK_OF), row->name);
 	if (attr_to_kernel(row, value ? value : "", &text) < 0)

@@ -111,12 +111,14 @@ static int remove_folder(struct step *s, const char *folder)
 	return step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT | OP_MAY_BE_FULL, folder, NULL, NULL);
 }
 
-/* The last bridge takes the fabric's folder with it, unless that is wanted for itself. */
+/* The last bridge takes the fabric's folder with it, unless that is wanted for itself, or goes by a step of its own. */
 static int leave_loopback(struct planner *p, struct step *s)
 {
-	if (tree_find(p->target, "targets/loopback") || tree_find(p->wanted, "targets/loopback"))
-		return 0;
-	return remove_folder(s, "target/loopback");
+	static const char fabric[] = "targets/loopback";
+
+	if (goes(p, fabric) && tree_find(p->actual, fabric))
+		return step_gives(s, "-%s/*", fabric);
+	return tree_find(p->target, fabric) || tree_find(p->wanted, fabric) ? 0 : remove_folder(s, "target/loopback");
 }
 
 /* The last storage object of a plugin's folder takes the folder with it. Of what only the name is known, the type is not. */

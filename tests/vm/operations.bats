@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What workers do beside configfs itself for SCSI targets, each operation by itself: disks of loopback targets, SCSI addresses, dbroot, registrations,
 # secrets of CHAP, and what they refuse because the kernel does not.
-# machine: --kernel 6.12 --bare
+# long machine: --kernel 6.12 --bare
 # long machine: --kernel 7 --bare
 # long machine: --kernel 6.1 --bare
 load lib

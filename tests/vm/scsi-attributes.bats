@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# machine: --kernel 6.12
+# long machine: --kernel 6.12
 # long machine: --kernel 6.1
 # long machine: --kernel 7
 # Every attribute of the table that the SCSI target has against the kernel: it takes another value, has it, is left alone while that is

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # export and unexport for iSCSI with a real initiator at the other end, and what nvmetctl-features(7) says that hosts see.
 # machine: --kernel 6.12
-# machine: --kernel 7
+# long machine: --kernel 7
 load lib
 
 PRINTED=$IQN:t1

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SCSI targets on a real kernel, with a real iSCSI host.
 # machine: --kernel 6.12 --memory 1536
-# machine: --kernel 7 --memory 1536
+# long machine: --kernel 7 --memory 1536
 load lib
 
 setup() {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What backends that both worlds share rest on: that the kernel can do it. All of it is made by hand; nvmetd looks on.
 # machine: --kernel 6.12
-# machine: --kernel 7
+# long machine: --kernel 7
 load lib
 
 SERIAL=5d1f0c8e-aaaa-4bbb-8ccc-0123456789ab

@@ -254,7 +254,7 @@ kernel_writes() {
 	configfs_calls "$W/trace"
 }
 
-# The same of a daemon from its first breath until it is ready. It stays traced.
+# The same of a daemon from its first breath until it is ready.
 kernel_writes_of_start() {
 	local log=$W/trace real
 	real=$(type -P nvmetd)
@@ -262,13 +262,20 @@ kernel_writes_of_start() {
 	mkdir -p "$W/bin"
 	cat >"$W/bin/nvmetd" <<-END
 		#!/bin/sh
-		exec strace -D -f -y -qq -e signal=none -e trace=$CHANGING_CALLS -o $log $real "\$@"
+		exec strace -I 2 -D -f -y -qq -e signal=none -e trace=$CHANGING_CALLS -o $log $real "\$@"
 	END
 	chmod +x "$W/bin/nvmetd"
 	PATH=$W/bin:$PATH daemon start
 	# So somebody was listening.
 	grep -q mkdir "$log"
 	configfs_calls "$log"
+	# Who comes next with a tracer of its own finds nobody there.
+	kill -INT "$(tracer_of_daemon)"
+	until_equal 0 tracer_of_daemon
+}
+
+tracer_of_daemon() {
+	awk '/^TracerPid:/ { print $2 }' "/proc/$(</run/nvmetd.pid)/status"
 }
 
 CHANGING_CALLS=write,writev,pwrite64,pwritev,pwritev2,sendfile,splice,copy_file_range,ftruncate,truncate

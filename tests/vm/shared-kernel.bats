@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # What backends that both worlds share rest on: that the kernel can do it. All of it is made by hand; nvmetd looks on.
-# machine: --kernel 6.12
+# long machine: --kernel 6.12
 # long machine: --kernel 7
 load lib
 

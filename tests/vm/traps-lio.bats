@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# machine: --kernel 6.12 --memory 1536
+# long machine: --kernel 6.12 --memory 1536
 # long machine: --kernel 7 --memory 1536
 # The traps of the SCSI target that do not ruin the kernel: that it has them, by hand, while nvmetd looks on.
 load lib

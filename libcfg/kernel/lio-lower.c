@@ -51,5 +51,9 @@ int lio_lower_bridge(struct object *o, const struct object *backend, struct cfg_
 {
 	_cleanup_free_ char *wwn = backend_bridge_name(backend);
 
-	return object_set_attr(o, "storage", object_get(backend, "storage_object")) < 0 || object_set_attr(o, "wwn", wwn) < 0 ? cfg_error_oom(err) : 0;
+	int r = object_set_attr(o, "storage", object_get(backend, "storage_object"));
+
+	if (r >= 0)
+		r = object_set_attr(o, "wwn", wwn);
+	return r < 0 ? cfg_error_oom(err) : 0;
 }

@@ -124,7 +124,6 @@ static int leave_loopback(struct planner *p, struct step *s)
 /* The last storage object of a plugin's folder takes the folder with it. Of what only the name is known, the type is not. */
 static int leave_plugin(struct step *s, const char *folder, const char *name)
 {
-	static const char *const types[] = { "block", "file", "ramdisk", "scsi", "user" };
 	_cleanup_free_ char *around = folder ? strdup(folder) : NULL;
 	int r = 0;
 
@@ -132,8 +131,8 @@ static int leave_plugin(struct step *s, const char *folder, const char *name)
 		*strrchr(around, '/') = 0;
 		return remove_folder(s, around);
 	}
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(types); i++) {
-		_cleanup_free_ char *path = strf("target/core/%s_%u", backend_plugin(types[i]), backend_folder_number(name));
+	for (const char *const *type = attr_find(KIND_BACKEND, "type")->words; r >= 0 && *type; type++) {
+		_cleanup_free_ char *path = strf("target/core/%s_%u", backend_plugin(*type), backend_folder_number(name));
 
 		r = path ? remove_folder(s, path) : -ENOMEM;
 	}

@@ -256,29 +256,25 @@ static void join_switch(struct plan *p)
 	}
 }
 
-static bool disturbs(const struct step *s)
-{
-	return s->phase == PHASE_SWITCH && s->effect != EFFECT_NONE;
-}
-
-/* One empty step that comes after all building and before all disturbing stands for their many edges. */
+/* Hosts see nothing of a change that fails while it is built. One empty step after all of that and before all that they see stands for
+ * the many edges. */
 static int add_barrier(struct plan *p)
 {
-	size_t build = 0, disturbing = 0, n = p->n;
+	size_t build = 0, visible = 0, n = p->n;
 	struct step *barrier;
 
 	for (size_t i = 0; i < n; i++) {
 		build += p->steps[i]->phase == PHASE_BUILD;
-		disturbing += disturbs(p->steps[i]);
+		visible += p->steps[i]->phase == PHASE_SWITCH;
 	}
-	if (!build || !disturbing)
+	if (!build || !visible)
 		return 0;
 	barrier = plan_step(p, PHASE_BUILD, "", "all that is new is built");
 	if (!barrier)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		struct step *s = p->steps[i];
-		int r = s->phase == PHASE_BUILD ? add_dep(barrier, i) : disturbs(s) ? add_dep(s, barrier->index) : 0;
+		int r = s->phase == PHASE_BUILD ? add_dep(barrier, i) : s->phase == PHASE_SWITCH ? add_dep(s, barrier->index) : 0;
 
 		if (r < 0)
 			return r;

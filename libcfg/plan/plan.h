@@ -11,8 +11,8 @@
  * resource free ("-address:tcp:192.0.2.1:4420").
  *
  * Phases: build (no host sees it), switch (hosts see it; effects), then the commit, then remove. plan_finish() pulls a removal, and
- * what it depends on, forward into the switch when something in build or switch must come after it; and lets steps of the
- * switch that disturb hosts wait for everything in build.
+ * what it depends on, forward into the switch when something in build or switch must come after it; and lets the switch wait for
+ * everything in build.
  *
  * Calling sequence: plan_init, plan_step / step_* …, plan_finish, then read only.
  */

@@ -297,6 +297,21 @@ lio_registrations() {
 	done < <(tr -d '\0' <"$DBROOT/pr/aptpl_$1")
 }
 
+# ---- programs of user backends ----
+
+# user_program CONFIG [--silent]: serves user backends of that dev_config (tests/vm/tcmu-handler.c), or takes their commands and answers none,
+# until end_user_programs.
+user_program() {
+	"$TOP/build/release/tests/vm/tcmu-handler" "${@:2}" "$1" 3>&- 4>&- &
+	USER_PROGRAMS+=" $!"
+}
+
+end_user_programs() {
+	# shellcheck disable=SC2086
+	[ -z "${USER_PROGRAMS:-}" ] || kill $USER_PROGRAMS
+	USER_PROGRAMS=
+}
+
 # ---- what a worker does ----
 
 # operation WORDS PATH [VALUE]: one operation of a worker on this kernel, without nvmetd (tests/vm/operation.c).

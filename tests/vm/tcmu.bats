@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# User backends (tcmu): with a program that answers, and with one that never does.
+# machine: --kernel 6.12 --memory 1536
+# long machine: --kernel 7 --memory 1536
+load lib
+
+setup() {
+	clean_slate
+	ram_disks 2
+	modprobe nvme-tcp
+}
+
+teardown() {
+	leave_clean
+	end_user_programs
+}
+
+serve() {	# BACKEND [ATTRIBUTE…]: a namespace of s1, and LUN 0 of t1
+	local backend=$1
+	shift
+	status 0 nvmetctl create "backends/$backend" type=user size=16MiB dev_config="test/$backend" "$@" \
+		create "subsystems/$NQN:s1" allow_any_host=true create "subsystems/$NQN:s1/namespaces/1" backend="$backend" \
+		create ports/1 trtype=tcp traddr=127.0.0.1 subsystems="$NQN:s1" \
+		create targets/iscsi/$IQN:t1 create targets/iscsi/$IQN:t1/tpgs/1 authentication=false generate_node_acls=true \
+		demo_mode_write_protect=false create targets/iscsi/$IQN:t1/tpgs/1/luns/0 backend="$backend" \
+		create "targets/iscsi/$IQN:t1/tpgs/1/portals/$ISCSI_PORTAL"
+}
+
+@test "a backend of a program that answers is a LUN and a namespace at once: one disk, one set of data, one reservation" {
+	local scsi nvme uuid
+	user_program test/answers
+	serve answers
+	iscsi_login $IQN:t1 >&2
+	connect "$NQN:s1" >&2
+	scsi=$(iscsi_disk $IQN:t1 0)
+	nvme=$(host_disk "$NQN:s1" 1)
+	uuid=$(nvmetctl show backends/answers --json | jq -r '.. | .uuid? // empty')
+	[ "$(scsi_serial "$scsi")" = "$uuid" ]
+	[ "$(cat "/sys/block/${nvme#/dev/}/uuid")" = "$uuid" ]
+	[ "$(blockdev --getsize64 "$nvme")" = 16777216 ]
+	head -c 16M /dev/urandom >"$W/data"
+	dd if="$W/data" of="$scsi" bs=1M oflag=direct status=none
+	cmp "$W/data" <(contents "$nvme")
+	head -c 16M /dev/urandom >"$W/data"
+	dd if="$W/data" of="$nvme" bs=1M oflag=direct status=none
+	cmp "$W/data" <(contents "$scsi")
+	pr_register "$scsi" 0xabcd
+	pr_reserve "$scsi" 0xabcd 1
+	status 1 dd if=/dev/zero of="$nvme" bs=1M count=1 oflag=direct
+	contains "Input/output error"
+	cmp "$W/data" <(contents "$scsi")
+	pr_release "$scsi" 0xabcd 1
+	dd if=/dev/zero of="$nvme" bs=1M count=1 oflag=direct status=none
+}

@@ -251,6 +251,7 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 	struct txn *t = userdata;
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	struct kernel_facts facts = {
+		.bridge_queue = t->m->settings->bridge_queue,
 		.leaks = t->m->leaks,
 		.release = t->m->release,
 		.marked = marked,

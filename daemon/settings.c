@@ -50,6 +50,9 @@ static const struct setting table[] = {
 	    "for the kernel and not for a processor, so more workers than processors make sense."),
 	ROW(readers, SETTING_NUMBER, 1, 64, "2",
 	    "Worker processes that are kept for reading, so that looking never waits for a change."),
+	ROW(bridge_queue, SETTING_NUMBER, 1, 1024, "128",
+	    "Commands that the disk of a bridge takes at the same time (can_queue of tcm_loop). The kernel keeps memory for all of them: about "
+	    "2 MiB a bridge for 1024. It counts for bridges, and loopback targets of anybody, that are made from then on."),
 	ROW(stuck_seconds, SETTING_NUMBER, 1, 3600, "10",
 	    "A worker that has been in one kernel call for so many seconds counts as stuck: it is reported, and replaced by "
 	    "another one."),

@@ -12,6 +12,7 @@
 struct settings {
 	unsigned workers;
 	unsigned readers;
+	unsigned bridge_queue;
 	unsigned stuck_seconds, stuck_max;
 	unsigned generations_kept;
 	unsigned generation_interval;	/* seconds */

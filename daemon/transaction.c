@@ -263,6 +263,7 @@ static int make_plan(struct txn *t, struct cfg_error *err)
 	struct kernel_facts facts = {
 		.no_new_files = t->unattended,
 		.leaks = t->m->leaks,
+		.bridge_queue = t->m->settings->bridge_queue,
 		.revoke = t->request.revoke,
 		.release = t->m->release,
 		.marked = fact_marked,

@@ -20,6 +20,7 @@ enum path_rule {
 	PATH_KEPT,	/* below the folder of state, to be read */
 	PATH_SECRET,	/* a name in the folder of secrets */
 	PATH_MODULE,
+	PATH_TUNABLE,
 	PATH_OPTION,	/* of the kernel's configuration */
 	PATH_LOOPBACK,	/* a tpgt folder of a loopback target */
 	PATH_DEVICE_PATH, /* of a namespace */
@@ -51,6 +52,7 @@ static const struct rule {
 	[OP_LINK] = { PATH_KERNEL, VALUE_KERNEL },
 	[OP_UNLINK] = { PATH_KERNEL },
 	[OP_LOAD_MODULE] = { PATH_MODULE },
+	[OP_TUNE] = { PATH_TUNABLE, VALUE_NUMBER },
 	[OP_PROBE] = { PATH_ABSOLUTE },
 	[OP_CREATE_FILE] = { PATH_ABSOLUTE, VALUE_NUMBER },
 	[OP_GROW_FILE] = { PATH_ABSOLUTE, VALUE_NUMBER },
@@ -189,6 +191,8 @@ static bool path_ok(const struct pool_settings *s, enum path_rule rule, const ch
 		return is_secret_name(path);
 	case PATH_MODULE:
 		return is_module(path);
+	case PATH_TUNABLE:
+		return streq(path, "tcm_loop/can_queue");
 	case PATH_OPTION:
 		return is_option(path);
 	case PATH_LOOPBACK:

@@ -24,6 +24,15 @@ int worker_load_module(struct worker *w, const struct op *op, char **data, char 
 	return r < 0 ? worker_say(message, -r, "the module %s cannot be loaded: %s", op->path, strerror(-r)) : 0;
 }
 
+int worker_tune(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->tune(w->kfs, op->path, op->value);
+
+	if (r == -ENOENT && op->flags & OP_MAY_BE_ABSENT)
+		return 0;
+	return r < 0 ? worker_say(message, -r, "%s cannot be set to %s: %s", op->path, op->value, strerror(-r)) : 0;
+}
+
 /* Where the running kernel's configfs is mounted; NULL behind another kernel. */
 static const char *configfs_root(const struct worker *w)
 {

@@ -55,6 +55,7 @@ const char *nvmet_transport_module(const char *trtype);
 struct kernel_facts {
 	bool no_new_files;	/* unattended: a file that is missing may be on a file system that is not mounted yet */
 	bool leaks;		/* the running kernel loses references of disabled namespaces (6.1, 6.12) */
+	unsigned bridge_queue;	/* commands that a bridge's disk takes at the same time */
 	bool revoke;		/* hosts that may no longer connect lose the connections that they have */
 	const char *release;
 	/* Whether a namespace was made or disabled while its subsystem was linked, or its past is unknown. */

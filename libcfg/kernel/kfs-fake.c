@@ -220,6 +220,11 @@ static int fake_has(struct kfs *k, char verb, const char *name)
 	return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
+static int fake_tune(struct kfs *k, const char *name, const char *value)
+{
+	return call(k, 'T', name, value, strlen(value), NULL);
+}
+
 static int fake_has_module(struct kfs *k, const char *name)
 {
 	return fake_has(k, 'Q', name);
@@ -309,6 +314,7 @@ static const struct kfs_ops fake_ops = {
 	.grow_file = fake_grow_file,
 	.remove_file = fake_remove_file,
 	.load_module = fake_load_module,
+	.tune = fake_tune,
 	.has_module = fake_has_module,
 	.has_option = fake_has_option,
 	.disk = fake_disk,

@@ -340,6 +340,25 @@ static int look_up_module(struct kernel_kfs *k, const char *name, struct kmod_li
 	return r >= 0 && !*ret ? -ENOENT : r;
 }
 
+static int write_once(const char *path, const char *value)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+static int kernel_tune(struct kfs *kfs, const char *name, const char *value)
+{
+	static const struct { const char *name, *path; } tunables[] = {
+		{ "tcm_loop/can_queue", "/sys/module/tcm_loop/parameters/can_queue" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tunables); i++)
+		if (streq(tunables[i].name, name))
+			return write_once(tunables[i].path, value);
+	return -EINVAL;
+}
+
 static int kernel_has_module(struct kfs *kfs, const char *name)
 {
 	struct kmod_list *list = NULL;
@@ -569,6 +588,7 @@ static const struct kfs_ops kernel_ops = {
 	.grow_file = kernel_grow_file,
 	.remove_file = kernel_remove_file,
 	.load_module = kernel_load_module,
+	.tune = kernel_tune,
 	.has_module = kernel_has_module,
 	.has_option = kernel_has_option,
 	.disk = kernel_disk,

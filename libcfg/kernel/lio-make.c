@@ -211,6 +211,14 @@ int lio_check_registrations(const struct planner *p, struct step *s, const char 
 
 /* ---- bridges ---- */
 
+/* The kernel makes as many requests, of about 1.9 KiB, for each host that it makes from then on. */
+static int set_queue(struct planner *p, struct step *s)
+{
+	_cleanup_free_ char *size = strf("%u", p->facts->bridge_queue);
+
+	return size ? step_op(s, OP_TUNE, OP_MAY_BE_ABSENT, "tcm_loop/can_queue", size, NULL) : -ENOMEM;
+}
+
 /* Before the LUN is linked comes the nexus: without it no disk appears, then or later. */
 static int make_bridge(struct planner *p, const char *path, const struct object *target)
 {
@@ -225,6 +233,8 @@ static int make_bridge(struct planner *p, const char *path, const struct object 
 		r = step_op(s, OP_LOAD_MODULE, 0, "sd_mod", NULL, NULL);
 	if (r >= 0)
 		r = step_op(s, OP_LOAD_MODULE, 0, "tcm_loop", NULL, NULL);
+	if (r >= 0)
+		r = set_queue(p, s);
 	if (r >= 0)
 		r = step_op(s, OP_MKDIR, OP_MAY_EXIST, "target/loopback", NULL, NULL);
 	if (r >= 0)

@@ -23,6 +23,7 @@ enum op_verb {
 	OP_UNLINK,
 	/* the rest of the system; path is absolute */
 	OP_LOAD_MODULE,		/* path: name of the module */
+	OP_TUNE,		/* path: a name of kfs's tune, value: what it is set to. OP_MAY_BE_ABSENT */
 	OP_PROBE,		/* opens the device or file as the kernel will; result: see probe text in op.c */
 	OP_CREATE_FILE,		/* value: bytes; what exists is left alone. result: "created" or "existed" */
 	OP_GROW_FILE,		/* value: bytes */

@@ -65,7 +65,7 @@ static struct {
 	size_t n_calls;
 } c;
 
-static const char changing[] = "mrwluhcgdMSG";
+static const char changing[] = "mrwluhcgdMTSG";
 
 static uint64_t now_ms(void)
 {
@@ -140,6 +140,8 @@ static int perform(const struct call *call, struct strbuf *ret)
 		return machine_remove_file(f, call->path);
 	case 'M':
 		return machine_load_module(f, call->path);
+	case 'T':
+		return machine_tune(f, call->path);
 	case 'Q':
 		return machine_has_module(f, call->path);
 	case 'O':

@@ -198,6 +198,8 @@ int machine_create_file(struct fake *f, const char *path, uint64_t size);
 int machine_grow_file(struct fake *f, const char *path, uint64_t size);
 int machine_remove_file(struct fake *f, const char *path);
 int machine_load_module(struct fake *f, const char *name);
+/* The parameter MODULE/NAME is there once its module is loaded; what it is set to nothing here depends on. */
+int machine_tune(struct fake *f, const char *name);
 int machine_has_module(struct fake *f, const char *name);	/* 0 or -ENOENT */
 /* As nvmet opens it; for a namespace and for passthrough. */
 int machine_hctl(struct fake *f, const char *path, struct strbuf *ret);

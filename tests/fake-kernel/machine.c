@@ -289,6 +289,13 @@ int machine_has_module(struct fake *f, const char *name)
 	return find_module(f, name) ? 0 : -ENOENT;
 }
 
+int machine_tune(struct fake *f, const char *name)
+{
+	_cleanup_free_ char *module = must(strndup(name, strcspn(name, "/")));
+
+	return strv_contains(f->modules, module) ? 0 : -ENOENT;
+}
+
 int machine_load_module(struct fake *f, const char *name)
 {
 	const struct module *module = find_module(f, name);

@@ -155,6 +155,20 @@ static void test_modules(void **state)
 	assert_says(f, "this kernel has no module nvmet-fc");
 }
 
+static void test_tunables(void **state)
+{
+	struct fixture *f = *state;
+
+	refuse(f, OP_TUNE, "kernel/panic", "1");
+	refuse(f, OP_TUNE, "tcm_loop/../can_queue", "1");
+	refuse(f, OP_TUNE, "tcm_loop/can_queue", "many");
+	assert_int_equal(run(f, OP_TUNE, 0, "tcm_loop/can_queue", "64"), 0);
+	f->kernel.file_error = ENOENT;
+	assert_int_equal(run(f, OP_TUNE, OP_MAY_BE_ABSENT, "tcm_loop/can_queue", "64"), 0);
+	assert_int_equal(run(f, OP_TUNE, 0, "tcm_loop/can_queue", "64"), ENOENT);
+	assert_says(f, "tcm_loop/can_queue cannot be set to 64");
+}
+
 static void refuse_own(struct fixture *f, const char *dir, const char *rest)
 {
 	static const enum op_verb verbs[] = { OP_FILE_REPLACE, OP_FILE_APPEND, OP_FILE_CUT, OP_FILE_REMOVE, OP_FILE_READ };
@@ -961,6 +975,7 @@ int main(void)
 		TEST(test_kernel_paths),
 		TEST(test_paths_of_devices),
 		TEST(test_modules),
+		TEST(test_tunables),
 		TEST(test_own_files_elsewhere),
 		TEST(test_unknown_verb),
 		TEST(test_refusal_keeps_value),

@@ -197,6 +197,12 @@ static int tiny_load_module(struct kfs *k, const char *name)
 	return -of(k)->file_error;
 }
 
+static int tiny_tune(struct kfs *k, const char *name, const char *value)
+{
+	called(k, "tune %s %s", name, value);
+	return -of(k)->file_error;
+}
+
 static int tiny_has_module(struct kfs *k, const char *name)
 {
 	called(k, "has module %s", name);
@@ -283,6 +289,7 @@ static const struct kfs_ops tiny_ops = {
 	.grow_file = tiny_grow_file,
 	.remove_file = tiny_remove_file,
 	.load_module = tiny_load_module,
+	.tune = tiny_tune,
 	.has_module = tiny_has_module,
 	.has_option = tiny_has_option,
 	.disk = tiny_disk,

@@ -86,7 +86,7 @@ storage() {	# BACKEND: its folder in the kernel
 }
 
 @test "a disk is the same disk in both worlds: uuid, size and block size" {
-	local n scsi nvme uuid name
+	local n scsi nvme uuid name bridge
 	status 0 nvmetctl apply "$W/doc.json"
 	both_hosts
 	for n in 1 2; do
@@ -101,6 +101,9 @@ storage() {	# BACKEND: its folder in the kernel
 		[ "$(blockdev --getsize64 "$scsi")" = 16777216 ]
 		[ "$(blockdev --getsize64 "$nvme")" = 16777216 ]
 		[ "$(blockdev --getss "$scsi")" = "$(blockdev --getss "$nvme")" ]
+		# As bridge_queue of nvmetd.conf says.
+		bridge=$(<"$CFS/subsystems/$NQN:s1/namespaces/$n/device_path")
+		[ "$(cat "/sys/block/${bridge#/dev/}"/device/../../scsi_host/host*/can_queue)" = 128 ]
 	done
 }
 

@@ -113,6 +113,19 @@ static int add_namespace(struct cli *c, struct json_object *edits, struct json_o
 	return 0;
 }
 
+static int add_controller(struct cli *c, struct json_object *edits, struct json_object *subsystem, const char *backend)
+{
+	_cleanup_free_ char *path = strf("subsystems/%s", c->nqn);
+
+	if (c->nsid)
+		return usage_error(c, "--nsid does not go with type " PASSTHRU ": the namespaces are the controller's own");
+	if (streq(member_string(subsystem, "backend"), backend))
+		return 0;
+	edits_add(edits, "set", path);
+	edits_attr(edits, "backend", "=", backend);
+	return 0;
+}
+
 /* made: ids of ports that this line creates, so that two of them get two. */
 static int add_port(struct cli *c, struct json_object *edits, struct json_object *doc, const struct port_spec *p,
 		    struct json_object *made)
@@ -164,13 +177,13 @@ static int add_ports(struct cli *c, struct json_object *edits, struct json_objec
 	return 0;
 }
 
-int export_nvme(struct cli *c, struct json_object *edits, struct json_object *doc, const char *backend)
+int export_nvme(struct cli *c, struct json_object *edits, struct json_object *doc, const char *backend, bool passthru)
 {
 	struct json_object *subsystem = member(member(doc, "subsystems"), c->nqn);
 	int r = add_subsystem(c, edits, doc, subsystem);
 
 	if (!r)
-		r = add_namespace(c, edits, subsystem, backend);
+		r = passthru ? add_controller(c, edits, subsystem, backend) : add_namespace(c, edits, subsystem, backend);
 	return r ? r : add_ports(c, edits, doc);
 }
 
@@ -265,11 +278,11 @@ static int remove_subsystems(struct json_object *edits, struct json_object *doc,
 		return 0;
 	json_object_object_foreach(subsystems, nqn, subsystem) {
 		struct json_object *namespaces = member(subsystem, "namespaces");
-		bool uses = find_by(namespaces, "backend", backend) != NULL;
+		bool passes = streq(member_string(subsystem, "backend"), backend);
 
-		if (!uses)
+		if (!passes && !find_by(namespaces, "backend", backend))
 			continue;
-		if (!has_other_namespaces(subsystem, backend)) {
+		if (passes || !has_other_namespaces(subsystem, backend)) {
 			if (strv_append(ret_gone, nqn) < 0)
 				return -1;
 			delete_path(edits, "subsystems", nqn);

@@ -118,16 +118,33 @@ static char *free_backend_name(struct json_object *backends, const char *device)
 	}
 }
 
-static void add_backend(struct cli *c, struct json_object *edits, const char *name, const char *device)
+/* "/dev/nvme0", but not its disk "/dev/nvme0n1". */
+static bool is_controller_name(const char *device)
+{
+	const char *number = strncmp(device, "/dev/nvme", 9) == 0 ? device + 9 : "";
+
+	return *number && !number[strspn(number, "0123456789")];
+}
+
+/* What cannot be looked at from here (remote, not there yet) is told by where it lies. */
+static const char *type_of_device(const struct cli *c, const char *device)
+{
+	struct stat st;
+
+	if (!c->remote && stat(device, &st) == 0)
+		return S_ISBLK(st.st_mode) ? "block" : S_ISCHR(st.st_mode) ? PASSTHRU : "file";
+	if (is_controller_name(device))
+		return PASSTHRU;
+	return strncmp(device, "/dev/", 5) == 0 ? "block" : "file";
+}
+
+static void add_backend(struct cli *c, struct json_object *edits, const char *name, const char *type, const char *device)
 {
 	_cleanup_free_ char *path = strf("backends/%s", name);
-	struct stat st;
-	/* What cannot be looked at from here (remote, not there yet) is told by where it lies. */
-	bool block = !c->remote && stat(device, &st) == 0 ? S_ISBLK(st.st_mode) : strncmp(device, "/dev/", 5) == 0;
 
 	edits_add(edits, "create", path);
-	edits_attr(edits, "type", "=", block ? "block" : "file");
-	edits_attr(edits, block ? "device" : "path", "=", device);
+	edits_attr(edits, "type", "=", type);
+	edits_attr(edits, streq(type, "file") ? "path" : "device", "=", device);
 	if (c->size)
 		edits_attr(edits, "size", "=", c->size);
 	if (c->create)
@@ -222,6 +239,7 @@ static int check_export(const struct cli *c)
 static int export_edits(struct cli *c, struct json_object *doc, const char *device, struct json_object *edits)
 {
 	const char *known = meant_backend(doc, device);
+	const char *type = known ? member_string(member(member(doc, "backends"), known), "type") : type_of_device(c, device);
 	_cleanup_free_ char *backend = known   ? strdup(known) :
 				       c->name ? strdup(c->name) :
 						 free_backend_name(member(doc, "backends"), device);
@@ -234,9 +252,9 @@ static int export_edits(struct cli *c, struct json_object *doc, const char *devi
 		return STATUS_FAILED;
 	}
 	if (!known)
-		add_backend(c, edits, backend, device);
+		add_backend(c, edits, backend, type, device);
 	if (c->nqn)
-		r = export_nvme(c, edits, doc, backend);
+		r = export_nvme(c, edits, doc, backend, streq(type, PASSTHRU));
 	if (!r && c->target)
 		r = export_scsi(c, edits, doc, backend);
 	return r;

@@ -21,8 +21,10 @@ void print_word(const char *option, const char *word);
 const char *reachable_address(const struct cli *c, const char *address);
 void delete_path(struct json_object *edits, const char *collection, const char *name);
 
+#define PASSTHRU "nvme-passthru"	/* the type of backend that a subsystem has instead of namespaces */
+
 /* Objects that are missing for the backend to be exported as the command line has it. */
-int export_nvme(struct cli *c, struct json_object *edits, struct json_object *doc, const char *backend);
+int export_nvme(struct cli *c, struct json_object *edits, struct json_object *doc, const char *backend, bool passthru);
 int export_scsi(struct cli *c, struct json_object *edits, struct json_object *doc, const char *backend);
 /* What has to be typed at the other end. */
 int print_nvme_ways(struct cli *c, struct json_object *doc);

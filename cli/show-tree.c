@@ -43,8 +43,11 @@ static char *subsystem_text(struct json_object *o)
 {
 	size_t hosts = array_len(member(o, "allowed_hosts"));
 
-	if (*member_string(o, "passthru_path"))
-		return strf("passes %s on", member_string(o, "passthru_path"));
+	if (*member_string(o, "backend"))
+		return strf("passes commands to backends/%s", member_string(o, "backend"));
+	/* One that is not ours has no backend. */
+	if (member_bool(o, "passthru_enable"))
+		return strf("passes commands to %s", member_string(o, "passthru_path"));
 	if (member_bool(o, "allow_any_host"))
 		return strdup("any host");
 	return hosts ? count_text(hosts, "hosts") : strdup("no host allowed");

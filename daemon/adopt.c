@@ -109,6 +109,40 @@ static int adopt_backend(struct adopt *a, const struct object *ns, char **ret_na
 	return r;
 }
 
+/* The controller that a subsystem passes commands to. */
+static int adopt_controller(struct adopt *a, const struct object *subsystem, char **ret_name)
+{
+	const char *device = object_get(subsystem, "passthru_path");
+	_cleanup_free_ char *name = backend_name(a->to, device);
+	struct object *o;
+	int r = name ? object_add(tree_root(a->to), KIND_BACKEND, name, &o) : -ENOMEM;
+
+	if (r >= 0)
+		r = set_by_name(o, "type", "nvme-passthru");
+	if (r >= 0)
+		r = set_by_name(o, "device", device);
+	if (r >= 0)
+		*ret_name = steal_ptr(name);
+	return r;
+}
+
+static bool passes_on(const struct object *o)
+{
+	return o->kind == KIND_SUBSYSTEM && streq_ptr(object_get(o, "passthru_enable"), "1") && object_get(o, "passthru_path");
+}
+
+/* The backend of what has one, and names it in the kernel by its device. */
+static int adopt_backend_of(struct adopt *a, const struct object *from, struct object *o)
+{
+	_cleanup_free_ char *backend = NULL;
+	int r = from->kind == KIND_NAMESPACE ? adopt_backend(a, from, &backend) : adopt_controller(a, from, &backend);
+
+	/* The version is the controller's. */
+	if (r >= 0 && from->kind == KIND_SUBSYSTEM)
+		r = object_set_attr(o, "version", NULL);
+	return r < 0 ? r : set_by_name(o, "backend", backend);
+}
+
 static int adopt_object(struct adopt *a, const struct object *from);
 
 static int adopt_children(struct adopt *a, const struct object *from)
@@ -142,13 +176,8 @@ static int adopt_object(struct adopt *a, const struct object *from)
 		return cfg_errors_add(a->errs, ENOENT, path, NULL, NULL, "is below an object that is not adopted with it");
 	if (r >= 0)
 		r = copy_settable(o, from);
-	if (r >= 0 && from->kind == KIND_NAMESPACE) {
-		_cleanup_free_ char *backend = NULL;
-
-		r = adopt_backend(a, from, &backend);
-		if (r >= 0)
-			r = set_by_name(o, "backend", backend);
-	}
+	if (r >= 0 && (from->kind == KIND_NAMESPACE || passes_on(from)))
+		r = adopt_backend_of(a, from, o);
 	return r < 0 ? r : adopt_children(a, from);
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who sees a backend: the namespaces and LUNs on it, the ports and portals that lead there, the hosts and initiators that may use them. It
- * stands at the top of what is shown, beside the objects, where a document that is applied may hold it and it means nothing.
+ * Who sees a backend: the namespaces and LUNs on it, or the subsystem that passes commands to it, the ports and portals that lead there, the hosts
+ * and initiators that may use them. It stands at the top of what is shown, beside the objects, where a document that is applied may hold it and it
+ * means nothing.
  */
 #include <errno.h>
 
 #include "base/text.h"
 #include "daemon/manager-private.h"
+#include "model/backend.h"
 
 /* Paths of the objects of a kind among the users of another, sorted. */
 static int collect_users(const struct tree *t, enum kind of, const char *name, enum kind kind, char ***ret)
@@ -42,10 +44,8 @@ static void seen_done(struct seen *s)
 	strv_free(s->hosts);
 }
 
-static int see_namespace(const struct tree *t, const struct object *ns, struct seen *s)
+static int see_subsystem(const struct tree *t, const struct object *subsystem, struct seen *s)
 {
-	const struct object *subsystem = ns->parent;
-
 	s->any_host = is_on(subsystem, "allow_any_host");
 	for (char *const *host = object_get_list(subsystem, attr_find(KIND_SUBSYSTEM, "allowed_hosts")); host && *host; host++)
 		if (strv_append(&s->hosts, *host) < 0)
@@ -97,7 +97,7 @@ static int add_seen(const struct tree *t, const char *path, struct json_object *
 	_cleanup_(seen_done) struct seen s = { 0 };
 	const struct object *o = tree_find(t, path);
 	struct json_object *json;
-	int r = o->kind == KIND_LUN ? see_lun(o, &s) : see_namespace(t, o, &s);
+	int r = o->kind == KIND_LUN ? see_lun(o, &s) : see_subsystem(t, o->kind == KIND_NAMESPACE ? o->parent : o, &s);
 
 	if (r < 0)
 		return r;
@@ -115,7 +115,7 @@ static int add_backend(const struct tree *t, const struct object *backend, const
 {
 	_cleanup_strv_ char **exports = NULL, **luns = NULL;
 	struct json_object *list;
-	int r = collect_users(t, KIND_BACKEND, backend->name, KIND_NAMESPACE, &exports);
+	int r = collect_users(t, KIND_BACKEND, backend->name, backend_is_controller(backend) ? KIND_SUBSYSTEM : KIND_NAMESPACE, &exports);
 
 	if (r >= 0)
 		r = collect_users(t, KIND_BACKEND, backend->name, KIND_LUN, &luns);

@@ -38,6 +38,8 @@ static int say_not_opened(char **message, int code, const struct op *op)
 	case ENXIO:
 	case ENODEV:
 		return worker_say(message, code, "%s has no device behind it", path);
+	case ENOTTY:
+		return worker_say(message, EINVAL, "%s is no NVMe controller, as /dev/nvme0 is", path);
 	case EISDIR:
 		return worker_say(message, code, "%s is a folder", path);
 	case ENOTBLK:
@@ -58,7 +60,8 @@ static int say_not_opened(char **message, int code, const struct op *op)
 
 int worker_probe(struct worker *w, const struct op *op, char **data, char **message)
 {
-	unsigned flags = (op->flags & OP_DIRECT ? KFS_PROBE_DIRECT : 0) | (op->flags & OP_EXCLUSIVE ? KFS_PROBE_EXCL : 0);
+	unsigned flags = (op->flags & OP_DIRECT ? KFS_PROBE_DIRECT : 0) | (op->flags & OP_EXCLUSIVE ? KFS_PROBE_EXCL : 0) |
+			 (op->flags & OP_WANT_CONTROLLER ? KFS_PROBE_CONTROLLER : 0);
 	struct kfs_probe p = { 0 };
 	int r = w->kfs->ops->probe(w->kfs, op->path, flags, &p);
 
@@ -70,9 +73,9 @@ int worker_probe(struct worker *w, const struct op *op, char **data, char **mess
 		return worker_say(message, EINVAL, "%s is a block device; use a backend of type block", op->path);
 	if (op->flags & OP_EXCLUSIVE && *p.holder)
 		return worker_say(message, EBUSY, "%s is %s", op->path, p.holder);
-	if (!p.size)
+	if (p.type != 'n' && !p.size)
 		return worker_say(message, ENXIO, "%s is empty: its size is 0", op->path);
-	if (!p.logical_block_size)
+	if (p.type != 'n' && !p.logical_block_size)
 		return worker_say(message, EINVAL, "%s is on overlayfs, for which nvmet has no block size, so that no host could use it", op->path);
 	*data = strf("size %llu\nblock_size %u\ntype %c\nmajor %u\nminor %u\nholder %s\n", (unsigned long long)p.size,
 		     p.logical_block_size, p.type, p.major, p.minor, p.holder);

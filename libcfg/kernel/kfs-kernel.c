@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "kernel/holder.h"
 #include "kernel/kfs.h"
+#include "kernel/nvme-controller.h"
 #include "kernel/scsi-disk.h"
 
 #define DBROOT_FILE_MAX (1 << 20)	/* the kernel writes at most 256 KiB */
@@ -237,6 +238,24 @@ static int probe_block(struct kernel_kfs *k, int fd, const char *dev, unsigned f
 	return 0;
 }
 
+static int probe_controller(struct kernel_kfs *k, const char *dev, unsigned flags, const struct stat *st, struct kfs_probe *ret)
+{
+	_cleanup_free_ char *name = S_ISCHR(st->st_mode) ? nvme_controller_name(st->st_rdev) : NULL;
+	_cleanup_close_ int fd = -1;
+
+	if (!name)
+		return -ENOTTY;
+	fd = open(dev, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	ret->type = 'n';
+	ret->major = major(st->st_rdev);
+	ret->minor = minor(st->st_rdev);
+	if (flags & KFS_PROBE_EXCL)
+		nvme_controller_holder(name, k->root, ret->holder, sizeof(ret->holder));
+	return 0;
+}
+
 static int kernel_probe(struct kfs *kfs, const char *dev, unsigned flags, struct kfs_probe *ret)
 {
 	_cleanup_close_ int fd = -1;
@@ -247,6 +266,8 @@ static int kernel_probe(struct kfs *kfs, const char *dev, unsigned flags, struct
 	/* Looked at first: opening a FIFO or a tape for writing would do harm. */
 	if (stat(dev, &st) < 0)
 		return -errno;
+	if (flags & KFS_PROBE_CONTROLLER)
+		return probe_controller(of(kfs), dev, flags, &st, ret);
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
 	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))

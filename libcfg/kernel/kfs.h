@@ -42,16 +42,17 @@ struct kfs_list {
 
 /* What is known of a backing device or file before the kernel opens it as nvmet would. */
 struct kfs_probe {
-	uint64_t size;			/* bytes */
+	uint64_t size;			/* bytes; 0 of a controller */
 	uint32_t logical_block_size;	/* bytes; of a file: min(st_blksize, 4096), 0 if nvmet would find none */
-	uint32_t major, minor;		/* of a block device; 0:0 for a file */
-	char type;			/* 'b' block device, 'f' regular file */
-	char holder[256];		/* who has it open exclusively or mounted, or "" */
+	uint32_t major, minor;		/* of a device; 0:0 for a file */
+	char type;			/* 'b' block device, 'f' regular file, 'n' NVMe controller */
+	char holder[256];		/* who has it, or of a controller one of its disks, open exclusively or mounted, or "" */
 };
 
 enum kfs_probe_flags {
 	KFS_PROBE_DIRECT = 1 << 0,	/* open with O_DIRECT (a file with buffered_io=0) */
 	KFS_PROBE_EXCL = 1 << 1,	/* also look whether someone holds or has mounted it (O_EXCL) */
+	KFS_PROBE_CONTROLLER = 1 << 2,	/* it is to be the character device of an NVMe controller; ENOTTY when it is something else */
 };
 
 struct kfs;

@@ -132,9 +132,11 @@ static int leave_plugin(struct step *s, const char *folder, const char *name)
 		return remove_folder(s, around);
 	}
 	for (const char *const *type = attr_find(KIND_BACKEND, "type")->words; r >= 0 && *type; type++) {
-		_cleanup_free_ char *path = strf("target/core/%s_%u", backend_plugin(*type), backend_folder_number(name));
+		const char *plugin = backend_plugin(*type);
+		_cleanup_free_ char *path = plugin ? strf("target/core/%s_%u", plugin, backend_folder_number(name)) : NULL;
 
-		r = path ? remove_folder(s, path) : -ENOMEM;
+		if (plugin)
+			r = path ? remove_folder(s, path) : -ENOMEM;
 	}
 	return r;
 }

@@ -27,6 +27,18 @@ static int lower_namespace(struct object *o, const struct object *wanted, const 
 	return 0;
 }
 
+/* The path that an earlier controller had stays in the kernel, which has nothing to clear it. */
+static int lower_subsystem(struct object *o, const struct object *wanted, const struct tree *t, struct cfg_error *err)
+{
+	const char *name = object_get(wanted, "backend");
+	const struct object *b = name ? object_child(tree_root(t), KIND_BACKEND, name) : NULL;
+	int r = b ? object_set_attr(o, "passthru_path", object_get(b, "device")) : 0;
+
+	if (r >= 0)
+		r = object_set_attr(o, "passthru_enable", b ? "1" : "0");
+	return r < 0 ? cfg_error_oom(err) : 0;
+}
+
 /* tsas and treq have defaults that follow from each other and from the transport (kernel-abi 2.7). */
 static int lower_port(struct object *o, struct cfg_error *err)
 {
@@ -52,6 +64,8 @@ static int lower_object(struct object *o, const struct object *wanted, const str
 	}
 	if (wanted->kind == KIND_NAMESPACE)
 		return lower_namespace(o, wanted, t, err);
+	if (wanted->kind == KIND_SUBSYSTEM)
+		return lower_subsystem(o, wanted, t, err);
 	return wanted->kind == KIND_PORT ? lower_port(o, err) : 0;
 }
 

@@ -54,7 +54,7 @@ const struct attr_row *planner_find_lacking(const struct object *target, const s
 	attr_foreach(row, target->kind) {
 		const char *v = object_get_row(target, row);
 
-		if (row->feature && row->source == ATTR_CONSTANT && !(actual && object_get_row(actual, row)) && v && !streq(v, row->dflt))
+		if (row->feature && row->dflt && !(actual && object_get_row(actual, row)) && v && !streq(v, row->dflt))
 			return row;
 	}
 	return NULL;
@@ -80,7 +80,8 @@ static struct step *change_step(struct planner *p, const char *path)
 	return s && step_gives(s, "=%s", path) >= 0 ? s : NULL;
 }
 
-/* A passthrough lets go of its controller before it takes another one, which may be somebody's until then. */
+/* A passthrough lets go of its controller before it takes another one, which may be somebody's until then. Namespaces and it exclude each other:
+ * those that come wait for it to end, and it for those that go. */
 static int change_passthru(struct planner *p, const char *path, const struct object *target, const struct object *actual)
 {
 	const struct attr_row *device = attr_find(KIND_SUBSYSTEM, "passthru_path"), *enable = attr_find(KIND_SUBSYSTEM, "passthru_enable");
@@ -98,6 +99,8 @@ static int change_passthru(struct planner *p, const char *path, const struct obj
 		if (r >= 0)
 			r = step_gives(s, "-passed:%s", path);
 		if (r >= 0)
+			r = step_gives(s, "=%s", path);
+		if (r >= 0)
 			r = step_write_row(s, folder, enable, "0", 0);
 		if (r >= 0)
 			r = nvmet_affect_subsystem(p, s, target->name);
@@ -109,7 +112,9 @@ static int change_passthru(struct planner *p, const char *path, const struct obj
 	s = change_step(p, path);
 	r = s ? step_after(s, "-passed:%s", path) : -ENOMEM;
 	if (r >= 0)
-		r = step_after_resources(s, target);
+		r = step_after(s, "-%s/*", path);
+	if (r >= 0)
+		r = nvmet_await_controller(p, s, path, target);
 	if (r >= 0 && other) {
 		step_worsen(s, device->effect);
 		r = step_write_row(s, folder, device, object_get_row(target, device), 0);

@@ -102,6 +102,13 @@ static int look_step(struct planner *p, const char *path, const char *file, cons
 	return r < 0 ? r : set_device_queue(s, file);
 }
 
+static unsigned wanted_type(const struct object *b, bool file)
+{
+	if (b && backend_is_controller(b))
+		return OP_WANT_CONTROLLER;
+	return file ? OP_WANT_FILE : OP_WANT_BLOCK;
+}
+
 /* The file is made, and whatever it is is opened as the kernel will open it, before anything waits for it under the kernel's locks. */
 int planner_probe_step(struct planner *p, const char *path, const char *device, const struct object *b)
 {
@@ -111,7 +118,7 @@ int planner_probe_step(struct planner *p, const char *path, const char *device, 
 	bool direct = file && !shared && !object_is_on(b, "buffered_io");
 	bool create = b && file && object_is_on(b, "create") && !p->facts->no_new_files;
 	_cleanup_free_ char *storage = b ? strf("backends/%s", b->name) : NULL;
-	const char *attr = !shared ? "device_path" : file ? "path" : "device";
+	const char *attr = shared ? (file ? "path" : "device") : path_kind(path) == KIND_SUBSYSTEM ? "passthru_path" : "device_path";
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
 	int r = s ? step_gives(s, "probed:%s", path) : -ENOMEM;
 
@@ -125,9 +132,18 @@ int planner_probe_step(struct planner *p, const char *path, const char *device, 
 	if (r >= 0 && create)
 		r = oplist_add(&s->ops, OP_CREATE_FILE, 0, device, object_get(b, "size"), path, "size");
 	if (r >= 0)
-		r = oplist_add(&s->ops, OP_PROBE, OP_EXCLUSIVE | (direct ? OP_DIRECT : 0) | (file ? OP_WANT_FILE : OP_WANT_BLOCK),
-			       device, NULL, path, attr);
+		r = oplist_add(&s->ops, OP_PROBE, OP_EXCLUSIVE | (direct ? OP_DIRECT : 0) | wanted_type(b, file), device, NULL, path, attr);
 	return r < 0 ? r : set_device_queue(s, device);
+}
+
+int nvmet_await_controller(struct planner *p, struct step *s, const char *path, const struct object *target)
+{
+	const char *device = object_get(target, "passthru_path");
+	int r = step_after_resources(s, target);
+
+	if (r >= 0 && object_is_on(target, "passthru_enable") && device)
+		r = planner_probe_step(p, path, device, backend_of(p, path));
+	return r < 0 ? r : step_after(s, "probed:%s", path);
 }
 
 int nvmet_await_device(struct planner *p, struct step *s, const char *path, const struct object *target)
@@ -185,9 +201,8 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 		s->token = token;
 	if (r >= 0 && target->kind == KIND_PORT)
 		r = nvmet_load_transport(s, target);
-	/* What it passes through may be another one's yet. */
 	if (r >= 0 && target->kind == KIND_SUBSYSTEM)
-		r = step_after_resources(s, target);
+		r = nvmet_await_controller(p, s, path, target);
 	return r < 0 ? r : write_fresh(s, folder, target);
 }
 

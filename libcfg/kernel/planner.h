@@ -32,8 +32,10 @@ int nvmet_make_edge(struct planner *p, const char *element, const struct element
 /* An empty step with the keys of whatever makes the object; NULL when out of memory. */
 struct step *nvmet_make_step(struct planner *p, enum phase phase, const char *path, const char *summary);
 int nvmet_load_transport(struct step *s, const struct object *port);
-/* Opens the device or file of the namespace or backend at path, which it makes if it is to be made; b: the backend. Gives "probed:PATH". */
+/* Opens the device or file of the namespace, subsystem or backend at path, which it makes if it is to be made; b: the backend. Gives "probed:PATH". */
 int planner_probe_step(struct planner *p, const char *path, const char *device, const struct object *b);
+/* What the step waits for that gives a subsystem its controller, which may be another one's yet. */
+int nvmet_await_controller(struct planner *p, struct step *s, const char *path, const struct object *target);
 /* What a namespace's step waits for until its device can be opened. */
 int nvmet_await_device(struct planner *p, struct step *s, const char *path, const struct object *target);
 

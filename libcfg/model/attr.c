@@ -132,6 +132,7 @@ enum kind kind_direct_child(enum kind parent)
 
 static const struct { const char *word; unsigned bit; } only_words[] = {
 	{ "block", ONLY_BLOCK }, { "file", ONLY_FILE }, { "ramdisk", ONLY_RAMDISK }, { "scsi", ONLY_SCSI }, { "user", ONLY_USER },
+	{ "nvme-passthru", ONLY_NVME },
 	{ "iscsi", ONLY_ISCSI }, { "loopback", ONLY_LOOPBACK }, { "vhost", ONLY_VHOST }, { "qla2xxx", ONLY_QLA2XXX },
 	{ "srpt", ONLY_SRPT }, { "fc", ONLY_FC }, { "sbp", ONLY_SBP }, { "xen-pvscsi", ONLY_XEN },
 };

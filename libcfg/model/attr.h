@@ -116,6 +116,7 @@ enum attr_only {
 	ONLY_RAMDISK = 1 << 2,
 	ONLY_SCSI = 1 << 3,
 	ONLY_USER = 1 << 4,
+	ONLY_NVME = 1 << 5,
 
 	ONLY_ISCSI = 1 << 8,
 	ONLY_LOOPBACK = 1 << 9,

@@ -11,9 +11,10 @@
 #define END { .name = NULL }
 #define SBC (ONLY_BLOCK | ONLY_FILE | ONLY_RAMDISK)
 #define EMULATED (SBC | ONLY_USER)
+#define STORED (EMULATED | ONLY_SCSI)	/* all but what is passed to an NVMe controller, which has all this of its own */
 #define USER_KEY .moment = ATTR_NEVER, .flags = ATTR_CONTROL, .only = ONLY_USER
 
-static const char *const types[] = { "block", "file", "ramdisk", "scsi", "user", NULL };
+static const char *const types[] = { "block", "file", "ramdisk", "scsi", "user", "nvme-passthru", NULL };
 static const char *const ways[] = { "auto", "direct", "shared", NULL };
 static const char *const alua_states[] = { "optimized", "non-optimized", "standby", "unavailable", "lba-dependent", "offline",
 					   "transitioning", NULL };
@@ -22,10 +23,10 @@ static const char *const alua_statuses[] = { "none", "explicit", "implicit", NUL
 
 const struct attr_row rows_backend[] = {
 	{ "type", ATTR_WORD, .words = types, .source = ATTR_REQUIRED, .moment = ATTR_NEVER,
-	  .doc = "What stores the blocks: a block device, a regular file, the machine's memory, a SCSI device that commands are passed to, or a "
-		 "program of the user (tcmu)." },
-	{ "device", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_BLOCK | ONLY_SCSI,
-	  .doc = "Path of the device (type block, scsi). A link below /dev/disk survives a change of device names." },
+	  .doc = "What stores the blocks: a block device, a regular file, the machine's memory, a SCSI device that commands are passed to, a "
+		 "program of the user (tcmu), or an NVMe controller that a subsystem passes commands to." },
+	{ "device", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_BLOCK | ONLY_SCSI | ONLY_NVME,
+	  .doc = "Path of the device (type block, scsi, nvme-passthru: /dev/nvmeN). A link below /dev/disk survives a change of device names." },
 	{ "path", ATTR_PATH, .min = 2, .max = 4000, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY, .only = ONLY_FILE,
 	  .doc = "Path of the regular file (type file)." },
 	{ "size", ATTR_SIZE, .min = 512, .max = INT64_MAX, .source = ATTR_OPTIONAL, .only = ONLY_FILE | ONLY_RAMDISK | ONLY_USER,
@@ -57,19 +58,21 @@ const struct attr_row rows_backend[] = {
 	  .doc = "Whether making and removing it waits until the program has answered, for ever if it does not: -1 never, 1 always, 0 as the "
 		 "last program that spoke to the kernel wanted it (type user)." },
 	{ "data_path", ATTR_WORD, .words = ways, .source = ATTR_CONSTANT, .dflt = "auto", .effect = EFFECT_VANISH,
+	  .only = STORED,
 	  .doc = "How NVMe hosts reach it: direct, by nvmet itself; shared, by the SCSI target, as everything that SCSI exports too or that "
 		 "only the SCSI target can do; auto takes direct when it can." },
-	{ "uuid", ATTR_UUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
+	{ "uuid", ATTR_UUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY, .only = STORED,
 	  .doc = "Identity of the disk: namespaces on it show this UUID." },
-	{ "nguid", ATTR_NGUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
+	{ "nguid", ATTR_NGUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY, .only = STORED,
 	  .doc = "Identity of the disk as namespace globally unique identifier; made from the uuid when left out, none if all "
 		 "zeros." },
-	{ "storage_object", ATTR_STRING, .min = 3, .max = 127, .source = ATTR_GENERATED, .moment = ATTR_NEVER,
+	{ "storage_object", ATTR_STRING, .min = 3, .max = 127, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .only = STORED,
 	  .doc = "Where it stands below target/core when it is in the SCSI target, as iblock_1/vol0." },
 	{ "vpd_unit_serial", ATTR_TOKEN, .min = 1, .max = 253, .file = "wwn/vpd_unit_serial", .codec = &codec_unit_serial,
-	  .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY,
+	  .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY, .only = STORED,
 	  .doc = "Unit serial number (VPD page 80h), from which the NAA identifier is made; as the uuid when left out." },
-	{ "enable", ATTR_BOOL, .file = "enable", .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .doc = "Whether it is configured." },
+	{ "enable", ATTR_BOOL, .file = "enable", .source = ATTR_DERIVED, .flags = ATTR_NO_MODEL, .only = STORED,
+	  .doc = "Whether it is configured." },
 	{ "vendor_id", ATTR_STRING, .min = 1, .max = 8, .file = "wwn/vendor_id", .source = ATTR_CONSTANT, .dflt = "LIO-ORG",
 	  .moment = ATTR_UNEXPORTED, .effect = EFFECT_IDENTITY, .only = EMULATED, .doc = "T10 vendor identification." },
 	{ "product_id", ATTR_STRING, .min = 1, .max = 16, .file = "wwn/product_id", .source = ATTR_CAPTURED,
@@ -119,7 +122,8 @@ const struct attr_row rows_backend[] = {
 	  .doc = "Take COMPARE AND WRITE." },
 	{ "emulate_3pc", ATTR_BOOL, .file = "attrib/emulate_3pc", .source = ATTR_CONSTANT, .dflt = "1", .only = SBC,
 	  .doc = "Take third-party copies (EXTENDED COPY)." },
-	{ "emulate_pr", ATTR_BOOL, .file = "attrib/emulate_pr", .source = ATTR_CONSTANT, .dflt = "1", .doc = "Take reservations." },
+	{ "emulate_pr", ATTR_BOOL, .file = "attrib/emulate_pr", .source = ATTR_CONSTANT, .dflt = "1", .only = STORED,
+	  .doc = "Take reservations." },
 	{ "emulate_rsoc", ATTR_BOOL, .file = "attrib/emulate_rsoc", .since = "6.2", .feature = "a choice about REPORT SUPPORTED OPERATION CODES",
 	  .source = ATTR_CONSTANT, .dflt = "1", .only = SBC, .doc = "Take REPORT SUPPORTED OPERATION CODES." },
 	{ "emulate_rest_reord", ATTR_INT, .min = 0, .max = 0, .file = "attrib/emulate_rest_reord", .source = ATTR_CONSTANT, .dflt = "0",
@@ -143,9 +147,9 @@ const struct attr_row rows_backend[] = {
 	{ "pgr_support", ATTR_BOOL, .file = "attrib/pgr_support", .source = ATTR_CAPTURED, .only = ONLY_BLOCK | ONLY_USER,
 	  .doc = "Emulate persistent reservations; off passes them to the device (block)." },
 	{ "submit_type", ATTR_INT, .min = 0, .max = 2, .file = "attrib/submit_type", .since = "6.7", .feature = "a choice of how commands are submitted",
-	  .source = ATTR_CONSTANT, .dflt = "0", .doc = "0: as the fabric likes; 1: at once; 2: by a queue." },
+	  .source = ATTR_CONSTANT, .dflt = "0", .only = STORED, .doc = "0: as the fabric likes; 1: at once; 2: by a queue." },
 	{ "complete_type", ATTR_INT, .min = 0, .max = 2, .file = "attrib/complete_type", .since = "7.0",
-	  .feature = "a choice of how commands are completed", .source = ATTR_CONSTANT, .dflt = "0",
+	  .feature = "a choice of how commands are completed", .source = ATTR_CONSTANT, .dflt = "0", .only = STORED,
 	  .doc = "0: as the fabric likes; 1: at once; 2: by a queue." },
 	{ "cmd_time_out", ATTR_INT, .min = 0, .max = INT32_MAX, .file = "attrib/cmd_time_out", .source = ATTR_CONSTANT, .dflt = "30",
 	  .moment = ATTR_UNEXPORTED, .only = ONLY_USER, .doc = "Seconds that the program may take for a command; 0: any time." },
@@ -153,6 +157,7 @@ const struct attr_row rows_backend[] = {
 	  .only = ONLY_USER, .doc = "Seconds that a command may wait for room in the ring; -1: as cmd_time_out." },
 	{ "tmr_notification", ATTR_BOOL, .file = "attrib/tmr_notification", .source = ATTR_CONSTANT, .dflt = "0", .only = ONLY_USER, .doc = "Tell the program of task management requests." },
 	{ "lu_group", ATTR_REF, .ref = KIND_LU_GROUP, .file = "alua_lu_gp", .codec = &codec_lu_group, .source = ATTR_OPTIONAL,
+	  .only = STORED,
 	  .doc = "Logical unit group: ALUA states of its backends change together." },
 	END
 };

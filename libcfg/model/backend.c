@@ -53,10 +53,17 @@ static bool has_user(const struct tree *t, const struct object *backend, enum ki
 	return false;
 }
 
+bool backend_is_controller(const struct object *backend)
+{
+	return streq_ptr(object_get(backend, "type"), "nvme-passthru");
+}
+
 bool backend_asks_for_sharing(const struct object *backend)
 {
 	const char *type = object_get(backend, "type"), *way = object_get(backend, "data_path");
 
+	if (backend_is_controller(backend))
+		return false;
 	if (streq_ptr(way, "shared") || (type && !streq(type, "block") && !streq(type, "file")))
 		return true;
 	return !streq_ptr(way, "direct") && (object_count(backend, KIND_ALUA_GROUP) || backend_forced_by(backend));
@@ -65,7 +72,7 @@ bool backend_asks_for_sharing(const struct object *backend)
 bool backend_is_shared(const struct tree *t, const struct object *backend)
 {
 	return backend_asks_for_sharing(backend) ||
-	       (!streq_ptr(object_get(backend, "data_path"), "direct") && has_user(t, backend, KIND_LUN));
+	       (!backend_is_controller(backend) && !streq_ptr(object_get(backend, "data_path"), "direct") && has_user(t, backend, KIND_LUN));
 }
 
 bool backend_has_bridge(const struct tree *t, const struct object *backend)

@@ -4,11 +4,14 @@
 
 /*
  * The two ways out of a backend. Direct: nvmet opens its device or file. Shared: it is a storage object of the SCSI target, which LUNs
- * link to and namespaces reach by the SCSI disk of a bridge.
+ * link to and namespaces reach by the SCSI disk of a bridge. An NVMe controller that a subsystem passes commands to (type nvme-passthru) has
+ * neither: it stores nothing that could be exported otherwise.
  */
 
 #include "model/object.h"
 
+/* Whether it is of type nvme-passthru. */
+bool backend_is_controller(const struct object *backend);
 /* Whether it is, or has to be, a storage object: by its type, by what is set on it that only the SCSI target has, because a LUN names it, or
  * because data_path says so. */
 bool backend_is_shared(const struct tree *t, const struct object *backend);
@@ -19,7 +22,7 @@ const struct attr_row *backend_forced_by(const struct object *backend);
 /* Whether a bridge is needed: shared, and a namespace names it. */
 bool backend_has_bridge(const struct tree *t, const struct object *backend);
 
-/* The kernel's plugin for a type: "iblock", "fileio", "rd_mcp", "pscsi", "user"; NULL for an unknown one. */
+/* The kernel's plugin for a type: "iblock", "fileio", "rd_mcp", "pscsi", "user"; NULL for an unknown one, and for nvme-passthru. */
 const char *backend_plugin(const char *type);
 /* The other way. */
 const char *backend_type_of_plugin(const char *plugin, size_t len);

@@ -78,17 +78,19 @@ const struct attr_row rows_subsystem[] = {
 	  .flags = ATTR_SAME_DISTURBS, .doc = "I/O queues a controller may have. Writing it drops every host." },
 	{ "pi_enable", ATTR_BOOL, .file = "attr_pi_enable", INTEGRITY, .source = ATTR_CONSTANT, .dflt = "0",
 	  .doc = "Offer protection information; needs pi_enable on the port too. For new connections." },
+	{ "backend", ATTR_REF, .ref = KIND_BACKEND, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY,
+	  .doc = "Name of a backend of type nvme-passthru, to whose controller all commands are passed. Excludes namespaces and version." },
 	{ "passthru_path", ATTR_PATH, .min = 2, .max = 4000, .file = "passthru/device_path", .codec = &codec_path,
-	  PASSTHRU, .source = ATTR_OPTIONAL, .effect = EFFECT_IDENTITY,
-	  .doc = "NVMe controller (/dev/nvmeX) that the subsystem passes commands to, instead of namespaces." },
+	  PASSTHRU, .source = ATTR_DERIVED, .effect = EFFECT_IDENTITY,
+	  .doc = "The controller that the kernel opens: the backend's device." },
 	{ "passthru_admin_timeout", ATTR_INT, .min = 0, .max = 0xffffffff, .file = "passthru/admin_timeout", PASSTHRU,
 	  .source = ATTR_CONSTANT, .dflt = "0", .doc = "Seconds that a passed admin command may take; 0: the kernel's default." },
 	{ "passthru_io_timeout", ATTR_INT, .min = 0, .max = 0xffffffff, .file = "passthru/io_timeout", PASSTHRU,
 	  .source = ATTR_CONSTANT, .dflt = "0", .doc = "Seconds that a passed I/O command may take; 0: the kernel's default." },
 	{ "passthru_clear_ids", ATTR_INT, .min = 0, .max = 0xffffffff, .file = "passthru/clear_ids", PASSTHRU,
 	  .source = ATTR_CONSTANT, .dflt = "0", .doc = "Hide the identifiers of the passed namespaces." },
-	{ "passthru_enable", ATTR_BOOL, .file = "passthru/enable", PASSTHRU, .source = ATTR_CONSTANT, .dflt = "0",
-	  .effect = EFFECT_VANISH, .doc = "Serve the controller of passthru_path." },
+	{ "passthru_enable", ATTR_BOOL, .file = "passthru/enable", PASSTHRU, .source = ATTR_DERIVED, .dflt = "0",
+	  .effect = EFFECT_VANISH, .doc = "Whether it passes commands on: when it has a backend." },
 	END
 };
 

@@ -66,6 +66,15 @@ static void check_exporters(struct check *c)
 		wrong(c, NULL, "is exported twice, by %s and %s; a device can stand behind one namespace", first, second);
 }
 
+/* The kernel serves a controller by the first that asks, and refuses it to the other when that is enabled. */
+static void check_passers(struct check *c)
+{
+	_cleanup_free_ char *first = NULL, *second = NULL;
+
+	if (find_exporters(c->t, c->o, KIND_SUBSYSTEM, &first, &second) > 1)
+		wrong(c, NULL, "is passed on twice, by %s and %s; a controller can stand behind one subsystem", first, second);
+}
+
 static void check_direct(struct check *c)
 {
 	_cleanup_free_ char *why = NULL;
@@ -83,7 +92,7 @@ static void check_makeup(struct check *c)
 {
 	static const struct { const char *type, *attr; } needed[] = {
 		{ "block", "device" }, { "scsi", "device" }, { "file", "path" }, { "ramdisk", "size" }, { "user", "size" },
-		{ "user", "dev_config" },
+		{ "user", "dev_config" }, { "nvme-passthru", "device" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
@@ -249,10 +258,18 @@ void check_backend(struct check *c)
 	check_unique(c, "uuid", "uuid");
 	check_nguid(c);
 	check_exporters(c);
+	check_passers(c);
 	check_direct(c);
 	check_storage_object(c);
 	if (backend_is_shared(c->t, c->o))
 		check_shared(c);
+}
+
+void check_no_controller(struct check *c, const struct object *backend)
+{
+	if (backend_is_controller(backend))
+		wrong(c, "backend", "cannot be backends/%s, of type nvme-passthru: a subsystem passes all commands to that, and names it itself",
+		      backend->name);
 }
 
 /* NVMe reservations live in nvmet alone: with SCSI behind or beside it, one side would believe to have the disk for itself. */
@@ -260,6 +277,7 @@ void check_namespace_on(struct check *c, const struct object *backend)
 {
 	_cleanup_free_ char *why = NULL;
 
+	check_no_controller(c, backend);
 	if (!is_true(c->o, "resv_enable") || !backend_is_shared(c->t, backend))
 		return;
 	why = why_shared(c->t, backend);
@@ -304,6 +322,8 @@ void check_alua_group(struct check *c)
 		wrong(c, NULL, "is what the kernel calls the group of LUNs that are in no other");
 	if (is_word(backend, "type", "scsi"))
 		wrong(c, NULL, "cannot be of type scsi: ALUA is passed on to the device");
+	if (backend_is_controller(backend))
+		wrong(c, NULL, "cannot be of type nvme-passthru: there is no SCSI to it");
 	for (size_t i = 0; id && i < object_count(backend, KIND_ALUA_GROUP); i++) {
 		const struct object *other = object_nth(backend, KIND_ALUA_GROUP, i);
 

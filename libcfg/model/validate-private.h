@@ -30,6 +30,8 @@ void check_alua_group(struct check *c);
 void check_lu_group(struct check *c);
 /* Of a namespace, what depends on the backend. */
 void check_namespace_on(struct check *c, const struct object *backend);
+/* Of a namespace or LUN: that its backend is none of type nvme-passthru. */
+void check_no_controller(struct check *c, const struct object *backend);
 /* What makes a backend a shared one, in words: "its type is ramdisk". Caller frees. */
 char *why_shared(const struct tree *t, const struct object *backend);
 

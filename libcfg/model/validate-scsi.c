@@ -210,6 +210,8 @@ void check_lun(struct check *c)
 	const char *name = object_get(c->o, "backend"), *group = object_get(c->o, "alua_group");
 	const struct object *b = name ? object_child(tree_root(c->t), KIND_BACKEND, name) : NULL;
 
+	if (b)
+		check_no_controller(c, b);
 	if (b && group && !object_child(b, KIND_ALUA_GROUP, group))
 		wrong(c, "alua_group", "names the ALUA group %s, which backends/%s does not have", group, name);
 }

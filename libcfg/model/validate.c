@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "base/text.h"
+#include "model/backend.h"
 #include "model/names.h"
 
 bool is_true(const struct object *o, const char *attr)
@@ -130,6 +131,24 @@ static void check_discovery_nqn(struct check *c)
 		wrong(c, NULL, "begins with the discovery NQN %s, which the kernel refuses", nqn);
 }
 
+/* Of a subsystem that passes commands on, all else but who may connect is the controller's. */
+static void check_passing(struct check *c)
+{
+	const char *name = object_get(c->o, "backend");
+	const struct object *b = name ? object_child(tree_root(c->t), KIND_BACKEND, name) : NULL;
+	size_t namespaces = object_count(c->o, KIND_NAMESPACE);
+
+	if (!name)
+		return;
+	if (b && object_get(b, "type") && !backend_is_controller(b))
+		wrong(c, "backend", "cannot be backends/%s, of type %s: a subsystem passes commands to one of type nvme-passthru; others stand "
+		      "behind namespaces", name, object_get(b, "type"));
+	if (namespaces)
+		wrong(c, "backend", "excludes namespaces, of which it has %zu", namespaces);
+	if (object_get(c->o, "version"))
+		wrong(c, "version", "cannot be set with backend: it is the passed controller's");
+}
+
 static void check_subsystem(struct check *c)
 {
 	const struct attr_row *hosts = attr_find(KIND_SUBSYSTEM, "allowed_hosts");
@@ -141,15 +160,7 @@ static void check_subsystem(struct check *c)
 		wrong(c, "cntlid_min", "is larger than cntlid_max");
 	if (namespaces > 1024)
 		wrong(c, NULL, "has %zu namespaces; 1024 are the most", namespaces);
-	if (is_true(c->o, "passthru_enable")) {
-		if (!object_get(c->o, "passthru_path"))
-			wrong(c, "passthru_path", "is missing");
-		if (namespaces)
-			wrong(c, "passthru_enable", "excludes namespaces, of which it has %zu", namespaces);
-		if (object_get(c->o, "version"))
-			wrong(c, "version", "cannot be set with passthru_enable: it is the passed controller's");
-	}
-	check_unique(c, "passthru_path", "device");
+	check_passing(c);
 	check_discovery_nqn(c);
 }
 

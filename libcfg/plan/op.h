@@ -73,6 +73,7 @@ enum op_flags {
 	OP_DIRECT = 1 << 5,		/* OP_PROBE: with O_DIRECT */
 	OP_WANT_BLOCK = 1 << 6,		/* OP_PROBE: must be a block device */
 	OP_WANT_FILE = 1 << 7,		/* OP_PROBE: must be a regular file */
+	OP_WANT_CONTROLLER = 1 << 10,	/* OP_PROBE: must be an NVMe controller's character device */
 	OP_MAY_BE_FULL = 1 << 9,	/* OP_RMDIR: ENOTEMPTY is success */
 	OP_CHECK_BACK = 1 << 8,		/* OP_WRITE: read back and compare (enable under passthru "succeeds" without effect) */
 };

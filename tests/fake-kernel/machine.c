@@ -157,6 +157,12 @@ int machine_probe(struct fake *f, const char *path, unsigned flags, struct strbu
 
 	if (!b)
 		return -ENOENT;
+	if (flags & KFS_PROBE_CONTROLLER) {
+		if (b->type != 'n')
+			return -ENOTTY;
+		strbuf_addf(ret, "n 0 0 0 0 %s", flags & KFS_PROBE_EXCL ? b->holder : "");
+		return 0;
+	}
 	if (b->type == 'd')
 		return -EISDIR;
 	if (!block && b->type != 'f')

@@ -14,7 +14,8 @@ static const char nvme[] =
 	"  \"backends\": {"
 	"    \"disk1\": { \"type\": \"block\", \"device\": \"/dev/vdb\" },"
 	"    \"disk2\": { \"type\": \"block\", \"device\": \"/dev/vdc\" },"
-	"    \"file1\": { \"type\": \"file\", \"path\": \"/srv/file1\", \"size\": \"64MiB\", \"create\": true } },"
+	"    \"file1\": { \"type\": \"file\", \"path\": \"/srv/file1\", \"size\": \"64MiB\", \"create\": true },"
+	"    \"passed\": { \"type\": \"nvme-passthru\", \"device\": \"/dev/nvme0\" } },"
 	"  \"hosts\": {"
 	"    \"nqn.2026-11.org.example:h1\": {},"
 	"    \"nqn.2026-11.org.example:h2\": { \"dhchap_key\": { \"file\": \"h2.key\" }, \"dhchap_hash\": \"hmac(sha384)\" } },"
@@ -26,7 +27,7 @@ static const char nvme[] =
 	"    \"nqn.2026-11.org.example:s2\": {"
 	"      \"allow_any_host\": true, \"namespaces\": { \"1\": { \"backend\": \"disk2\" } } },"
 	"    \"nqn.2026-11.org.example:s3\": {"
-	"      \"passthru_path\": \"/dev/nvme0\", \"passthru_enable\": true,"
+	"      \"backend\": \"passed\","
 	"      \"allowed_hosts\": [ \"nqn.2026-11.org.example:h1\" ] } },"
 	"  \"ports\": {"
 	"    \"1\": { \"trtype\": \"tcp\", \"traddr\": \"192.0.2.1\", \"trsvcid\": \"4420\","
@@ -123,8 +124,11 @@ const struct scenario scenarios[] = {
 	{ "referrals", nvme, false,
 	  "create ports/2/referrals/r2 trtype=tcp traddr=192.0.2.1 trsvcid=4420\ndelete ports/1/referrals/r1\n" },
 	{ "passthru", nvme, false,
-	  "set " S3 " passthru_path=/dev/nvme1 passthru_admin_timeout=30\n"
-	  "create " S4 " allow_any_host=true passthru_path=/dev/nvme0 passthru_enable=true\n" },
+	  "create backends/passed2 type=nvme-passthru device=/dev/nvme1\n"
+	  "set " S3 " backend=passed2 passthru_admin_timeout=30\n"
+	  "create " S4 " allow_any_host=true backend=passed\n" },
+	{ "namespaces and passthru change places", nvme, false,
+	  "set " S3 " backend=\ndelete " S2 "/namespaces/1\nset " S2 " backend=passed\ncreate " S3 "/namespaces/1 backend=disk2\n" },
 	{ "make all of SCSI", scsi, true, NULL, "/srv/file1" },
 	{ "clear all of SCSI", scsi, false, NULL },
 	{ "attributes of SCSI", scsi, false,

@@ -284,12 +284,27 @@ static void add_lines(char ***lines, char *text)
 	}
 }
 
+/* The kernel has nothing to clear the path of a controller that is no longer passed on. */
+static void forget_controllers(char **lines)
+{
+	static const char path[] = "/passthru/device_path = ";
+
+	for (char **line = lines; line && *line; line++) {
+		char *at = strstr(*line, path);
+		_cleanup_free_ char *off = at ? must(strf("%.*s/passthru/enable = 0", (int)(at - *line), *line)) : NULL;
+
+		if (off && strv_contains(lines, off))
+			at[strlen(path)] = 0;
+	}
+}
+
 char **dump(void)
 {
 	_cleanup_free_ char *tree = control("dump"), *files = control("backing");
 	char **lines = NULL;
 
 	add_lines(&lines, tree);
+	forget_controllers(lines);
 	add_lines(&lines, files);
 	strv_sort_unique(lines);
 	return lines;

@@ -318,9 +318,9 @@ static void test_what_could_not_be_read_back(void **state)
 /* A namespace in a subsystem that passes commands through. */
 static void test_a_child_may_be_what_is_wrong(void **state)
 {
-	static const char passing[] = DOC("\"backends\": { \"a\": { \"type\": \"block\", \"device\": \"/dev/vdb\" } },"
-					  " \"subsystems\": { \"" S1 "\": { \"passthru_path\": \"/dev/nvme0\","
-					  " \"passthru_enable\": true } }");
+	static const char passing[] = DOC("\"backends\": { \"a\": { \"type\": \"block\", \"device\": \"/dev/vdb\" },"
+					  " \"n\": { \"type\": \"nvme-passthru\", \"device\": \"/dev/nvme0\" } },"
+					  " \"subsystems\": { \"" S1 "\": { \"backend\": \"n\" } }");
 	_cleanup_(tree_freep) struct tree *a = tree_from_valid_text(passing), *b = tree_copy(a);
 	_cleanup_changes_ struct changes c = { 0 };
 	_cleanup_errors_ struct cfg_errors errs = { 0 };
@@ -330,7 +330,7 @@ static void test_a_child_may_be_what_is_wrong(void **state)
 	assert_int_equal(changes_apply(a, &c, NULL), 0);
 	assert_int_equal(validate_changes(a, &c, &errs), -EINVAL);
 	assert_int_equal(errs.total, 1);
-	assert_string_equal(errs.items[0].attr, "passthru_enable");
+	assert_string_equal(errs.items[0].attr, "backend");
 }
 
 /* Of a valid tree and any change: what the change's validation refuses the whole's does too, and it misses nothing. What is
@@ -360,8 +360,11 @@ static const struct scenario {
 		{ "hosts/" H1, "dhchap_ctrl_key", { "file:b", NULL } },
 		{ "subsystems/" S1, "allow_any_host", { "0", "1", NULL } },
 		{ "subsystems/" S2, "allowed_hosts", { H1, "nqn.2026-11.org.example:h2" } },
-		{ "subsystems/" S2, "passthru_enable", { "0", "1" } },
-		{ "subsystems/" S2, "passthru_path", { "/dev/nvme0", NULL } },
+		{ "subsystems/" S1, "backend", { "a", "n", NULL } },
+		{ "subsystems/" S2, "backend", { "n", NULL } },
+		{ "subsystems/" S2, "version", { "1.4", NULL } },
+		{ "backends/n", "type", { "nvme-passthru" } },
+		{ "backends/n", "device", { "/dev/nvme0", "/dev/vdb" } },
 		{ "subsystems/" S1, "cntlid_min", { "1", "2000", NULL } },
 		{ "subsystems/" S1, "cntlid_max", { "1000", NULL } },
 		{ "subsystems/" S1 "/namespaces/1", "backend", { "a", "b", "c", "d" } },

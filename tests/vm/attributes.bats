@@ -105,14 +105,10 @@ all_values() {	# a line for each attribute that this kernel has
 	done < <("$ROWS")
 }
 
-# rows THAT: lines of the table whose file this kernel has (present), or has not (lacking). Passthrough wants a device, and has a test of
-# its own.
+# rows THAT: lines of the table whose file this kernel has (present), or has not (lacking).
 rows() {
 	local kind name file rest
 	while IFS='|' read -r kind name file rest; do
-		case $kind.$name in
-		subsystems.passthru_enable | subsystems.passthru_path) continue ;;
-		esac
 		[ -n "$(place "$kind")" ] || continue
 		if [ -e "$(file_of "$kind" "$file")" ]; then
 			[ "$1" = present ] || continue

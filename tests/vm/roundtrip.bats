@@ -62,7 +62,7 @@ everything() {
 	        "1024": { "backend": "null" }
 	      }
 	    },
-	    "$NQN:passed": { "passthru_path": "/dev/nvme0", "passthru_admin_timeout": 30, "passthru_io_timeout": 60,
+	    "$NQN:passed": { "passthru_admin_timeout": 30, "passthru_io_timeout": 60,
 	                     "passthru_clear_ids": 1 }
 	  },
 	  "ports": {

@@ -81,13 +81,16 @@ static int give_to_parents(struct step *s, const char *path, char sign)
 	return r;
 }
 
+/* What is stuck in an object holds the folder that it stands in; but for a bridge, whose calls that can stand still, those on its LUN, hold
+ * nothing that other bridges need. */
 static int set_queue(struct step *s, const struct planner *p, const char *path)
 {
 	_cleanup_free_ char *folder = lio_folder(p, path);
 
 	if (!folder)
 		return -ENOMEM;
-	*strrchr(folder, '/') = 0;
+	if (path_kind(path) != KIND_BRIDGE)
+		*strrchr(folder, '/') = 0;
 	s->queue = steal_ptr(folder);
 	return 0;
 }

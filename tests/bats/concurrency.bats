@@ -150,3 +150,21 @@ for job in json.load(sys.stdin):
 	[ "$(kernel dump | grep -c "^l nvmet/ports/1/subsystems/")" = 2 ]
 	! kernel dump | grep -q "^d nvmet/ports/2$"
 }
+
+# The kernel asks what is behind a bridge's LUN when it is linked, and whoever stores its blocks may be slow to say.
+@test "a bridge whose disk does not come holds up no other bridge, and status names it" {
+	stop_nvmetd
+	echo 'stuck_seconds = 1;' >"$T/nvmetd.conf"
+	start_nvmetd
+	nvmetctl create $s1
+	nvmetctl create $s2
+	kernel fault hang verb=l "path=target/loopback/*"
+	behind slow nvmetctl create backends/slow type=ramdisk size=1MiB create $s1/namespaces/1 backend=slow
+	kernel wait hung 1
+	until nvmetctl status | grep -q "^backends/slow/bridge: make  *link target/loopback/"; do sleep 0.1; done
+	nvmetctl create backends/fast type=ramdisk size=1MiB create $s2/namespaces/1 backend=fast
+	kernel dump | grep -q "^d nvmet/subsystems/$n2/namespaces/1$"
+	nvmetctl delete backends/fast --recursive --disrupt --destroy
+	kernel release all
+	ended slow 0
+}

@@ -20,6 +20,17 @@ holds() {	# LINE…: the kernel's dump has them
 	done
 }
 
+# lacks PATTERN FILE: no line of it is like that, or it is shown.
+lacks() {
+	! grep -E "$1" "$2" || return 1
+}
+
+# gone PATTERN: the kernel's dump has nothing like it.
+gone() {
+	kernel dump >"$T/dump"
+	lacks "$1" "$T/dump"
+}
+
 # writes_nothing COMMAND…: nor makes or removes anything. That a daemon loads the module when it starts is no matter.
 writes_nothing() {
 	kernel count | grep writes >"$T/count"
@@ -49,7 +60,8 @@ made() {
 		assert users == [{"object": "$s", "through": ["ports/1"], "hosts": [], "any_host": True}], users
 	END
 	# It has nothing of what a disk has.
-	! nvmetctl save - | grep -E '"(uuid|nguid|storage_object|vpd_unit_serial)"'
+	nvmetctl save "$T/saved"
+	lacks '"(uuid|nguid|storage_object|vpd_unit_serial)"' "$T/saved"
 }
 
 @test "what is applied a second time, or was there when the daemon started, writes nothing" {
@@ -96,7 +108,7 @@ made() {
 	holds "f nvmet/$s/passthru/enable = 0" "f nvmet/$s/namespaces/1/enable = 1"
 	ends 0 nvmetctl set $s backend=c0 delete $s/namespaces/1 --disrupt --destroy
 	holds "f nvmet/$s/passthru/enable = 1"
-	! kernel dump | grep "namespaces/1"
+	gone namespaces/1
 }
 
 @test "a controller that is missing, is none, or whose disk is mounted here, is told, and nothing is made" {
@@ -109,7 +121,7 @@ made() {
 		diff -u "$T/before" <(kernel dump)
 	done
 	ends 0 nvmetctl show --json
-	! grep c0 "$T/out"
+	lacks c0 "$T/out"
 }
 
 @test "the backend stays as long as the subsystem names it; both go, and the kernel holds nothing" {
@@ -117,7 +129,7 @@ made() {
 	ends 1 nvmetctl delete backends/c0
 	grep -q "$s" "$T/err"
 	ends 0 nvmetctl delete --disrupt ports/1 delete $s delete backends/c0
-	! kernel dump | grep -E 'subsystems/.|ports/.'
+	gone 'subsystems/.|ports/.'
 }
 
 @test "what someone else passes on is shown and adopted with a backend of its own, and nothing is written" {
@@ -138,7 +150,7 @@ made() {
 	writes_nothing ends 0 nvmetctl reconcile
 	# It is ours now.
 	ends 0 nvmetctl clear --disrupt --destroy
-	! kernel dump | grep 'subsystems/.'
+	gone 'subsystems/.'
 }
 
 @test "export and unexport take a controller by its device; no nsid goes with it" {
@@ -148,9 +160,9 @@ made() {
 	grep -qx 'It is exported like that already.' "$T/out"
 	ends 2 nvmetctl export backends/nvme1 --nvme $n --nsid 7
 	ends 0 nvmetctl unexport backends/nvme1 --disrupt
-	! kernel dump | grep -E 'subsystems/.|ports/.'
+	gone 'subsystems/.|ports/.'
 	ends 0 nvmetctl show backends
-	! grep nvme1 "$T/out"
+	lacks nvme1 "$T/out"
 }
 
 @test "drift of the passthrough is seen, and repaired" {

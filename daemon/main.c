@@ -292,6 +292,7 @@ int main(int argc, char **argv)
 		.run_dir = o.run_dir,
 		.workers = settings.workers,
 		.readers = settings.readers,
+		.expedite = settings.expedite,
 		.stuck_max = settings.stuck_max,
 		.stuck_usec = (uint64_t)settings.stuck_seconds * 1000000,
 	};

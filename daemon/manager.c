@@ -512,6 +512,9 @@ int manager_start(struct manager *m)
 	r = oplist_add(&s->ops, OP_LOAD_MODULE, 0, "nvmet", NULL, NULL, NULL);
 	if (r >= 0)
 		r = oplist_add(&s->ops, OP_SYSTEM, 0, "", NULL, NULL, NULL);
+	/* That of a daemon that was killed. */
+	if (r >= 0)
+		r = oplist_add(&s->ops, OP_EXPEDITE, 0, "", "0", NULL, NULL);
 	if (r >= 0)
 		r = pool_submit(m->pool, WORK_CHANGE, TOKEN_NONE, &s->ops, NULL, "load nvmet", on_system, s, &s->work);
 	if (r < 0) {

@@ -27,6 +27,7 @@ struct work {
 	const char *queue, *label;
 	work_done_fn done;
 	void *userdata;
+	bool counts;			/* see pool-expedite.c */
 	bool cancelled;			/* WORK_WATCH whose worker is being ended */
 };
 
@@ -84,6 +85,10 @@ struct pool {
 	uint64_t number;
 	unsigned tokens[TOKEN_MAX];		/* steps with it that run, orphans' too */
 	unsigned tokens_stuck[TOKEN_MAX];	/* and those of them that are stuck */
+
+	struct oplist expedite[2];		/* off, on */
+	size_t n_counts;
+	bool expedited;
 };
 
 /* pool.c */
@@ -92,10 +97,19 @@ uint64_t pool_now(void);
 void pool_dispatch(struct pool *p);
 /* Something stuck has ended: what waited behind it is looked at again. */
 void pool_unpark(struct pool *p);
+/* Tells whose it is, and frees it. No worker or list has it any more. */
+void pool_ended(struct work *w, const struct work_result *result);
 /* Ends a piece of work that no worker has. */
 void pool_refuse(struct work *w, int error, const char *message);
 /* No worker can be made: what waits only for that is told so. */
 void pool_refuse_waiting(struct pool *p, int error);
+
+/* pool-expedite.c */
+int expedite_init(struct pool *p);
+void expedite_done(struct pool *p);
+/* A piece of work has come; it has ended, or is not waited for because it is stuck. */
+void expedite_come(struct work *w);
+void expedite_go(struct work *w);
 
 /* pool-process.c */
 int process_init(struct pool *p);

@@ -45,6 +45,7 @@ static void replace_stuck(struct pool *p, enum work_class class)
 static void mark_stuck(struct process *w)
 {
 	w->stuck = true;
+	expedite_go(w->work);
 	w->pool->n_stuck++;
 	w->pool->tokens_stuck[w->work->token]++;
 	replace_stuck(w->pool, w->work->class);
@@ -116,8 +117,7 @@ static void process_dead(struct process *w)
 		return;
 	if (work->cancelled)
 		result = (struct work_result){ .error = ECANCELED };
-	work->done(work->userdata, &result);
-	free(work);
+	pool_ended(work, &result);
 }
 
 static int request(struct pool *p, enum fork_verb verb, pid_t pid)
@@ -309,8 +309,7 @@ static int take_result(struct process *w, size_t len)
 				       .message = record.message };
 	work = count_out(w);
 	arm_idle_timer(w->pool, w->since + idle_usec(w->pool));
-	work->done(work->userdata, &result);
-	free(work);
+	pool_ended(work, &result);
 	record_result_done(&record);
 	buffer_reset(&w->in);
 	return 0;

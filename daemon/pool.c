@@ -148,13 +148,19 @@ static struct work *next_work(struct pool *p, enum work_class class)
 
 /* ---- giving out ---- */
 
+void pool_ended(struct work *w, const struct work_result *result)
+{
+	expedite_go(w);
+	w->done(w->userdata, result);
+	free(w);
+}
+
 void pool_refuse(struct work *w, int error, const char *message)
 {
 	_cleanup_free_ char *copy = message ? strdup(message) : NULL;
 	struct work_result result = { .error = error, .message = copy };
 
-	w->done(w->userdata, &result);
-	free(w);
+	pool_ended(w, &result);
 }
 
 /* False: there is no worker for it. */
@@ -240,6 +246,7 @@ int pool_submit(struct pool *p, enum work_class class, enum token token, const s
 	*w = (struct work){ .pool = p, .number = ++p->number, .class = class, .token = token, .ops = ops, .queue = queue,
 			    .label = label, .done = done, .userdata = userdata };
 	wait_in_line(w);
+	expedite_come(w);
 	dispatch_later(p);
 	if (ret)
 		*ret = w;
@@ -285,6 +292,8 @@ int pool_new(sd_event *e, int forkserver_fd, const struct pool_settings *s, stru
 	p->classes[WORK_WATCH].limit = WATCHES_MAX;
 	r = sd_event_add_defer(e, &p->defer, on_defer, p);
 	if (r >= 0)
+		r = expedite_init(p);
+	if (r >= 0)
 		r = process_init(p);
 	if (r >= 0)
 		r = orphans_find(p);
@@ -325,6 +334,7 @@ struct pool *pool_free(struct pool *p)
 		for (size_t k = 0; k < TOKEN_MAX; k++)
 			forget_work(&p->classes[i].waiting[k]);
 	forget_work(&p->parked);
+	expedite_done(p);
 	while (p->orphans)
 		orphan_free(p->orphans);
 	sd_event_source_disable_unref(p->server_io);

@@ -41,6 +41,7 @@ struct pool_settings {
 	const char *state_dir, *config_dir, *run_dir;	/* the only folders for WORK_STATE */
 	unsigned workers;		/* at work at the same time */
 	unsigned readers;		/* kept for WORK_READ */
+	unsigned expedite;		/* so many removals from target/ at a time expedite RCU; 0: never */
 	unsigned stuck_max;		/* stuck ones of a class beyond which no replacement is made */
 	uint64_t stuck_usec;		/* in one operation for so long = stuck */
 	uint64_t idle_usec;		/* workers beyond a few end when nothing came for so long; 0: a default */

@@ -53,6 +53,9 @@ static const struct setting table[] = {
 	ROW(bridge_queue, SETTING_NUMBER, 1, 1024, "128",
 	    "Commands that the disk of a bridge takes at the same time (can_queue of tcm_loop). The kernel keeps memory for all of them: about "
 	    "2 MiB a bridge for 1024. It counts for bridges, and loopback targets of anybody, that are made from then on."),
+	ROW(expedite, SETTING_NUMBER, 0, 100000, "8",
+	    "While so many removals from the SCSI target are to be made, the grace periods of the kernel's RCU are expedited "
+	    "(/sys/kernel/rcu_expedited, which counts for the whole machine); without that they wait for each other. 0: never."),
 	ROW(stuck_seconds, SETTING_NUMBER, 1, 3600, "10",
 	    "A worker that has been in one kernel call for so many seconds counts as stuck: it is reported, and replaced by "
 	    "another one."),

@@ -13,6 +13,7 @@ struct settings {
 	unsigned workers;
 	unsigned readers;
 	unsigned bridge_queue;
+	unsigned expedite;
 	unsigned stuck_seconds, stuck_max;
 	unsigned generations_kept;
 	unsigned generation_interval;	/* seconds */

@@ -33,6 +33,39 @@ int worker_tune(struct worker *w, const struct op *op, char **data, char **messa
 	return r < 0 ? worker_say(message, -r, "%s cannot be set to %s: %s", op->path, op->value, strerror(-r)) : 0;
 }
 
+/* What it was stands in RUN_DIR/expedited meanwhile, so that whoever finds that can put it back. It belongs to somebody else where it is set already. */
+static int expedite(struct worker *w, const char *path)
+{
+	_cleanup_free_ char *was = NULL;
+	int r = w->kfs->ops->tuned(w->kfs, "rcu_expedited", &was);
+
+	if (r < 0 || !streq(was, "0"))
+		return r == -ENOENT ? 0 : r;
+	r = file_replace(path, was, strlen(was), 0600, NULL);
+	return r < 0 ? r : w->kfs->ops->tune(w->kfs, "rcu_expedited", "1");
+}
+
+static int expedite_no_longer(struct worker *w, const char *path)
+{
+	int r;
+
+	if (access(path, F_OK) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = w->kfs->ops->tune(w->kfs, "rcu_expedited", "0");
+	return r < 0 ? r : unlink(path) < 0 ? -errno : 0;
+}
+
+int worker_expedite(struct worker *w, const struct op *op, char **data, char **message)
+{
+	_cleanup_free_ char *path = strf("%s/expedited", w->settings->run_dir);
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = streq(op->value, "1") ? expedite(w, path) : expedite_no_longer(w, path);
+	return r < 0 ? worker_say(message, -r, "/sys/kernel/rcu_expedited cannot be set: %s", strerror(-r)) : 0;
+}
+
 /* Where the running kernel's configfs is mounted; NULL behind another kernel. */
 static const char *configfs_root(const struct worker *w)
 {

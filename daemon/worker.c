@@ -42,6 +42,7 @@ static op_fn *const verbs[] = {
 	[OP_UNLINK] = worker_unlink,
 	[OP_LOAD_MODULE] = worker_load_module,
 	[OP_TUNE] = worker_tune,
+	[OP_EXPEDITE] = worker_expedite,
 	[OP_PROBE] = worker_probe,
 	[OP_CREATE_FILE] = worker_create_file,
 	[OP_GROW_FILE] = worker_grow_file,

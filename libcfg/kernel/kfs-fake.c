@@ -225,6 +225,16 @@ static int fake_tune(struct kfs *k, const char *name, const char *value)
 	return call(k, 'T', name, value, strlen(value), NULL);
 }
 
+static int fake_tuned(struct kfs *k, const char *name, char **ret)
+{
+	int r = call(k, 't', name, "", 0, NULL);
+
+	if (r < 0)
+		return r;
+	*ret = strdup(data(k));
+	return *ret ? 0 : -ENOMEM;
+}
+
 static int fake_has_module(struct kfs *k, const char *name)
 {
 	return fake_has(k, 'Q', name);
@@ -315,6 +325,7 @@ static const struct kfs_ops fake_ops = {
 	.remove_file = fake_remove_file,
 	.load_module = fake_load_module,
 	.tune = fake_tune,
+	.tuned = fake_tuned,
 	.has_module = fake_has_module,
 	.has_option = fake_has_option,
 	.disk = fake_disk,

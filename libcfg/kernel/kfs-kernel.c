@@ -368,16 +368,42 @@ static int write_once(const char *path, const char *value)
 	return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
 }
 
-static int kernel_tune(struct kfs *kfs, const char *name, const char *value)
+static const char *tunable_path(const char *name)
 {
 	static const struct { const char *name, *path; } tunables[] = {
 		{ "tcm_loop/can_queue", "/sys/module/tcm_loop/parameters/can_queue" },
+		{ "rcu_expedited", "/sys/kernel/rcu_expedited" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(tunables); i++)
 		if (streq(tunables[i].name, name))
-			return write_once(tunables[i].path, value);
-	return -EINVAL;
+			return tunables[i].path;
+	return NULL;
+}
+
+static int kernel_tune(struct kfs *kfs, const char *name, const char *value)
+{
+	const char *path = tunable_path(name);
+
+	return path ? write_once(path, value) : -EINVAL;
+}
+
+static int kernel_tuned(struct kfs *kfs, const char *name, char **ret)
+{
+	const char *path = tunable_path(name);
+	_cleanup_close_ int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	char text[64];
+	ssize_t n;
+
+	if (!path)
+		return -EINVAL;
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = 0;
+	text[strcspn(text, "\n")] = 0;
+	*ret = strdup(text);
+	return *ret ? 0 : -ENOMEM;
 }
 
 static int kernel_has_module(struct kfs *kfs, const char *name)
@@ -610,6 +636,7 @@ static const struct kfs_ops kernel_ops = {
 	.remove_file = kernel_remove_file,
 	.load_module = kernel_load_module,
 	.tune = kernel_tune,
+	.tuned = kernel_tuned,
 	.has_module = kernel_has_module,
 	.has_option = kernel_has_option,
 	.disk = kernel_disk,

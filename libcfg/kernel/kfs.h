@@ -83,9 +83,10 @@ struct kfs_ops {
 	int (*remove_file)(struct kfs *k, const char *file);
 	/* Loads a module and what it needs; 0 when it is loaded or built in, ENOENT when there is none. */
 	int (*load_module)(struct kfs *k, const char *name);
-	/* Sets what the kernel has beside its two trees: one of "tcm_loop/can_queue" (a module's parameter; the module is loaded).
+	/* What the kernel has beside its two trees: "tcm_loop/can_queue" (a module's parameter, there while it is loaded), "rcu_expedited".
 	 * EINVAL for any other name. */
 	int (*tune)(struct kfs *k, const char *name, const char *value);
+	int (*tuned)(struct kfs *k, const char *name, char **ret);	/* without newline */
 	/* Whether load_module would find it: 1 or 0. */
 	int (*has_module)(struct kfs *k, const char *name);
 	/* Whether the running kernel was built with the Kconfig option (its name without "CONFIG_"): 1 or 0; -ENODATA when nothing

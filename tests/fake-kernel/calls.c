@@ -141,7 +141,9 @@ static int perform(const struct call *call, struct strbuf *ret)
 	case 'M':
 		return machine_load_module(f, call->path);
 	case 'T':
-		return machine_tune(f, call->path);
+		return machine_tune(f, call->path, call->value);
+	case 't':
+		return machine_tuned(f, call->path, ret);
 	case 'Q':
 		return machine_has_module(f, call->path);
 	case 'O':

@@ -143,6 +143,16 @@ static int do_unlink(struct fake *f, char **words, struct strbuf *ret)
 	return fs_unlink(f, words[0]);
 }
 
+static int do_tune(struct fake *f, char **words, struct strbuf *ret)
+{
+	return machine_tune(f, words[0], words[1]);
+}
+
+static int do_tuned(struct fake *f, char **words, struct strbuf *ret)
+{
+	return machine_tuned(f, words[0], ret);
+}
+
 static int do_load(struct fake *f, char **words, struct strbuf *ret)
 {
 	return machine_load_module(f, words[0]);
@@ -284,6 +294,8 @@ static const struct command {
 	{ "link", 2, 2, do_link },
 	{ "unlink", 1, 1, do_unlink },
 	{ "load", 1, 1, do_load },
+	{ "tuned", 1, 1, do_tuned },
+	{ "tune", 2, 2, do_tune },
 	{ "add", 1, 99, do_add },
 	{ "remove", 1, 1, do_remove },
 	{ "backing", 0, 0, do_backing },

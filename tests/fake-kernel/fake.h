@@ -91,6 +91,7 @@ struct fake {
 	struct map *backing;		/* path -> struct backing */
 	char **addresses, **listeners;	/* of the machine; "ADDRESS PORT" where something listens */
 	char **modules;			/* loaded ones */
+	struct map *tunables;		/* name -> value, of those that were set */
 	char **hardware;		/* "FABRIC WWN": ports; "FABRIC": what its module looks for */
 	struct map *kept;		/* "FABRIC/FILE" -> what a module keeps while its folder is not there */
 	uint64_t hbas, lu_groups, relative_ports;	/* counters of numbers that the SCSI target gives */
@@ -198,8 +199,9 @@ int machine_create_file(struct fake *f, const char *path, uint64_t size);
 int machine_grow_file(struct fake *f, const char *path, uint64_t size);
 int machine_remove_file(struct fake *f, const char *path);
 int machine_load_module(struct fake *f, const char *name);
-/* The parameter MODULE/NAME is there once its module is loaded; what it is set to nothing here depends on. */
-int machine_tune(struct fake *f, const char *name);
+/* "MODULE/PARAMETER" once its module is loaded, and "rcu_expedited". Nothing here depends on them. */
+int machine_tune(struct fake *f, const char *name, const char *value);
+int machine_tuned(struct fake *f, const char *name, struct strbuf *ret);
 int machine_has_module(struct fake *f, const char *name);	/* 0 or -ENOENT */
 /* As nvmet opens it; for a namespace and for passthrough. */
 int machine_hctl(struct fake *f, const char *path, struct strbuf *ret);

@@ -45,6 +45,7 @@ void machine_init(struct fake *f)
 
 	f->backing = must(map_new());
 	f->kept = must(map_new());
+	f->tunables = must(map_new());
 	snprintf(machine_put(f, path, 'b', DISK_SIZE)->holder, sizeof(((struct backing *)0)->holder), "mounted on /");
 	for (int i = 1; i <= DISKS; i++) {
 		path[sizeof(path) - 2] = (char)('a' + i);
@@ -74,6 +75,10 @@ void machine_done(struct fake *f)
 	while (map_next(f->kept, &it))
 		free(it.value);
 	map_free(f->kept);
+	it = (struct map_iter){ 0 };
+	while (map_next(f->tunables, &it))
+		free(it.value);
+	map_free(f->tunables);
 }
 
 /* ---- devices and files ---- */
@@ -295,11 +300,31 @@ int machine_has_module(struct fake *f, const char *name)
 	return find_module(f, name) ? 0 : -ENOENT;
 }
 
-int machine_tune(struct fake *f, const char *name)
+static bool has_tunable(struct fake *f, const char *name)
 {
 	_cleanup_free_ char *module = must(strndup(name, strcspn(name, "/")));
 
-	return strv_contains(f->modules, module) ? 0 : -ENOENT;
+	return streq(name, "rcu_expedited") || (streq(name, "tcm_loop/can_queue") && strv_contains(f->modules, module));
+}
+
+int machine_tune(struct fake *f, const char *name, const char *value)
+{
+	if (!has_tunable(f, name))
+		return -ENOENT;
+	free(map_del(f->tunables, name));
+	if (map_put(f->tunables, name, must(strdup(value))) < 0)
+		must(NULL);
+	return 0;
+}
+
+int machine_tuned(struct fake *f, const char *name, struct strbuf *ret)
+{
+	const char *value = map_get(f->tunables, name);
+
+	if (!has_tunable(f, name))
+		return -ENOENT;
+	strbuf_add(ret, value ? value : streq(name, "rcu_expedited") ? "0" : "1024");
+	return 0;
 }
 
 int machine_load_module(struct fake *f, const char *name)

@@ -214,7 +214,7 @@ static void test_sample(void **state)
 			taken++;
 		}
 	}
-	assert_int_equal(taken, 13);
+	assert_int_equal(taken, 14);
 	load(text, &t);
 	assert_string_equal(s.kernel, d.kernel);
 	assert_string_equal(t.kernel, d.kernel);

@@ -203,6 +203,13 @@ static int tiny_tune(struct kfs *k, const char *name, const char *value)
 	return -of(k)->file_error;
 }
 
+static int tiny_tuned(struct kfs *k, const char *name, char **ret)
+{
+	called(k, "tuned %s", name);
+	*ret = strdup("0");
+	return *ret ? 0 : -ENOMEM;
+}
+
 static int tiny_has_module(struct kfs *k, const char *name)
 {
 	called(k, "has module %s", name);
@@ -290,6 +297,7 @@ static const struct kfs_ops tiny_ops = {
 	.remove_file = tiny_remove_file,
 	.load_module = tiny_load_module,
 	.tune = tiny_tune,
+	.tuned = tiny_tuned,
 	.has_module = tiny_has_module,
 	.has_option = tiny_has_option,
 	.disk = tiny_disk,

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The kernel's grace periods are expedited while much of the SCSI target is removed, and only then.
+
+load lib
+
+setup() {
+	make_work_dir
+	start_bus
+	start_kernel --log "$T/calls"
+	start_nvmetd
+	python3 - >"$T/doc.json" <<-END
+		import json
+		print(json.dumps({"version": 1,
+		    "backends": {f"b{n}": {"type": "block", "device": f"/dev/vd{chr(ord('b') + n)}"} for n in range(12)},
+		    "targets": {"iscsi": {f"iqn.2026-11.org.example:t{n}": {"tpgs": {"1": {"luns": {"0": {"backend": f"b{n}"}}}}} for n in range(12)}}}))
+	END
+	nvmetctl apply "$T/doc.json"
+}
+
+teardown() {
+	kernel release all
+	stop_all
+}
+
+switched() {	# what was written to it so far
+	sed -n 's/^[0-9]* [0-9]* T rcu_expedited = //p' "$T/calls" | tr '\n' ' '
+}
+
+# The daemon writes what is its own in order, and this goes the same way.
+settled() {
+	nvmetctl save >/dev/null
+}
+
+is_expedited() {	# 0|1
+	[ "$(kernel tuned rcu_expedited)" = "$1" ]
+}
+
+@test "clearing many targets expedites grace periods and puts that back; making them and removing one do not" {
+	[ -z "$(switched)" ]
+	nvmetctl delete --recursive targets/iscsi/iqn.2026-11.org.example:t1
+	settled
+	[ -z "$(switched)" ]
+	nvmetctl clear
+	settled
+	[ "$(switched)" = "1 0 " ]
+	is_expedited 0
+}
+
+@test "who has it set already keeps it" {
+	kernel tune rcu_expedited 1
+	nvmetctl clear
+	settled
+	[ -z "$(switched)" ]
+	is_expedited 1
+}
+
+@test "a daemon that is killed meanwhile leaves it to the next one to put it back" {
+	kernel fault hang verb=r path='target/core/iblock_*/b3'
+	nvmetctl clear --no-wait
+	kernel wait hung 1
+	settled
+	is_expedited 1
+	kill_nvmetd
+	start_nvmetd
+	is_expedited 0
+	[ ! -e "$T/run/expedited" ]
+}
+
+@test "what hangs does not keep it up" {
+	stop_nvmetd
+	echo 'stuck_seconds = 1;' >"$T/nvmetd.conf"
+	start_nvmetd
+	kernel fault hang verb=r path='target/core/iblock_*/b3'
+	nvmetctl clear --no-wait
+	kernel wait hung 1
+	until nvmetctl status | grep -q '^Stuck in the kernel'; do sleep 0.1; done
+	settled
+	[ "$(switched)" = "1 0 " ]
+}
+
+@test "expedite = 0 leaves the kernel's setting alone" {
+	stop_nvmetd
+	echo 'expedite = 0;' >"$T/nvmetd.conf"
+	start_nvmetd
+	nvmetctl clear
+	settled
+	[ -z "$(switched)" ]
+}

@@ -11,16 +11,13 @@ static void cache_edge(struct tree *cache, const struct tree *target, const stru
 {
 	struct object *o = tree_find(cache, e->object);
 	const struct object *wanted = tree_find(target, e->object);
-	_cleanup_strv_ char **list = NULL;
 
 	if (!o)
 		return;
-	list = strv_copy(object_get_list(o, e->edge));
-	if (!wanted || !strv_contains(object_get_list(wanted, e->edge), e->name))
-		strv_remove(list, e->name);
-	else if (!strv_contains(list, e->name) && strv_append(&list, e->name) < 0)
-		return;
-	object_set_list(o, e->edge, list);
+	if (!wanted || !object_lists(wanted, e->edge, e->name))
+		object_list_remove(o, e->edge, e->name);
+	else
+		object_list_add(o, e->edge, e->name);
 }
 
 static void cache_object(struct tree *cache, const struct tree *target, const char *path)

@@ -233,7 +233,7 @@ static bool fact_owned(void *userdata, const char *element)
 	if (element_parse(element, &e) >= 0 && e.edge) {
 		const struct object *o = tree_find(t->m->wanted, e.object);
 
-		return o && strv_contains(object_get_list(o, e.edge), e.name);
+		return o && object_lists(o, e.edge, e.name);
 	}
 	if (e.kind == KIND_BRIDGE) {
 		_cleanup_free_ char *backend = path_parent(element);

@@ -82,11 +82,20 @@ char *text_from_size(uint64_t bytes)
 }
 
 /* Compares two runs of digits by value; a value with more leading zeros comes later, so that the order is total. */
+static size_t count_digits(const char *s, char last)
+{
+	size_t n = 0;
+
+	while (s[n] >= '0' && s[n] <= last)
+		n++;
+	return n;
+}
+
 static int cmp_digits(const char **a, const char **b)
 {
 	const char *na = *a, *nb = *b;
-	size_t za = strspn(na, "0"), zb = strspn(nb, "0");
-	size_t la = strspn(na + za, "0123456789"), lb = strspn(nb + zb, "0123456789");
+	size_t za = count_digits(na, '0'), zb = count_digits(nb, '0');
+	size_t la = count_digits(na + za, '9'), lb = count_digits(nb + zb, '9');
 	int c;
 
 	*a = na + za + la;

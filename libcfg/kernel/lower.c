@@ -110,15 +110,11 @@ static int lower_element(struct tree *target, const struct tree *wanted, const s
 static int lower_edge(struct tree *target, const struct tree *wanted, const struct element *e, struct cfg_error *err)
 {
 	const struct object *holder = tree_find(wanted, e->object);
-	_cleanup_strv_ char **list = NULL;
 	struct object *o;
 
-	if (!holder || !strv_contains(object_get_list(holder, e->edge), e->name))
+	if (!holder || !object_lists(holder, e->edge, e->name))
 		return 0;
-	if (target_ensure(target, e->object, &o) < 0)
-		return cfg_error_oom(err);
-	list = strv_copy(object_get_list(o, e->edge));
-	if (strv_append(&list, e->name) < 0 || object_set_list(o, e->edge, list) < 0)
+	if (target_ensure(target, e->object, &o) < 0 || object_list_add(o, e->edge, e->name) < 0)
 		return cfg_error_oom(err);
 	return 0;
 }
@@ -198,7 +194,7 @@ bool element_is_in(const struct tree *t, const struct element *e)
 {
 	const struct object *o = tree_find(t, e->object);
 
-	return o && (!e->edge || strv_contains(object_get_list(o, e->edge), e->name));
+	return o && (!e->edge || object_lists(o, e->edge, e->name));
 }
 
 static int compare_attrs(const struct object *target, const struct object *actual, const char *element,

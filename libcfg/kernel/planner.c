@@ -123,7 +123,7 @@ static bool newly_wanted(struct planner *p, const char *text, const struct eleme
 		return false;
 	if (!e->edge)
 		return !c->before;
-	return !c->before || !strv_contains(object_get_list(c->before, e->edge), e->name);
+	return !c->before || !object_lists(c->before, e->edge, e->name);
 }
 
 static bool made_anew(struct planner *p, const struct element *e)

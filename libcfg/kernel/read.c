@@ -153,14 +153,10 @@ static int take_link(struct object *o, const char *rest, const char *target)
 	const char *slash = strchr(rest, '/'), *name = strrchr(target, '/');
 	_cleanup_free_ char *folder = strndup(rest, slash ? (size_t)(slash - rest) : strlen(rest));
 	const struct attr_row *row = folder ? attr_find_file(o->kind, folder) : NULL;
-	_cleanup_strv_ char **list = NULL;
-	int r;
 
 	if (!row || !attr_is_list(row) || !name)
 		return folder ? 0 : -ENOMEM;
-	list = strv_copy(object_get_list(o, row));
-	r = strv_append(&list, name + 1);
-	return r < 0 ? r : object_set_list(o, row, list);
+	return object_list_add(o, row, name + 1);
 }
 
 static int take_entry(struct tree *t, const char *path, const struct scan_entry *e)
@@ -227,22 +223,18 @@ static int absorb_scan(struct tree *t, const struct op *op, const char *text, st
 static int absorb_link(struct tree *t, const struct op *op, const char *target, struct cfg_error *err)
 {
 	_cleanup_element_ struct element e = { 0 };
-	_cleanup_strv_ char **list = NULL;
 	struct object *o;
-	const char *name;
 	int r = element_parse(op->object, &e);
 
 	if (r >= 0)
 		r = target_ensure(t, e.object, &o);
 	if (r < 0)
 		return cfg_error_oom(err);
-	list = strv_copy(object_get_list(o, e.edge));
-	strv_remove(list, e.name);
-	name = target ? strrchr(target, '/') : NULL;
 	/* A link of our name that points elsewhere is in the way just the same; planning finds it by its name. */
-	if (name && strv_append(&list, e.name) < 0)
-		return cfg_error_oom(err);
-	return object_set_list(o, e.edge, list) < 0 ? cfg_error_oom(err) : 0;
+	if (target && strchr(target, '/'))
+		return object_list_add(o, e.edge, e.name) < 0 ? cfg_error_oom(err) : 0;
+	object_list_remove(o, e.edge, e.name);
+	return 0;
 }
 
 static void forget_object(struct tree *t, const char *path)

@@ -142,7 +142,7 @@ static void put_edges_to(struct gather *g, const struct tree *t, const struct ob
 
 		attr_foreach(row, u.items[i]->kind)
 			if (row->type == ATTR_REFS && row->ref == o->kind && holder &&
-			    strv_contains(object_get_list(u.items[i], row), o->name))
+			    object_lists(u.items[i], row, o->name))
 				put_edge(g, holder, row, o->name);
 	}
 }

@@ -314,7 +314,7 @@ static int leave_user(struct editor *e, struct object *user, const struct object
 			continue;
 		if (row->type == ATTR_REF && streq_ptr(object_get_row(user, row), target->name))
 			return row->source == ATTR_REQUIRED ? delete_object(e, user) : clear(e, user, row->name);
-		if (row->type == ATTR_REFS && strv_contains(object_get_list(user, row), target->name)) {
+		if (row->type == ATTR_REFS && object_lists(user, row, target->name)) {
 			_cleanup_strv_ char **list = strv_copy(object_get_list(user, row));
 
 			if (!list || touch(e, path) < 0)

@@ -433,6 +433,87 @@ int object_set_list(struct object *o, const struct attr_row *row, char *const *l
 	return 0;
 }
 
+/* Where the name is in a sorted list of n, or would have to be put. */
+static size_t list_slot(char *const *list, size_t n, const char *name, bool *found)
+{
+	size_t low = 0, high = n;
+
+	*found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int c = text_natural_cmp(list[middle], name);
+
+		if (c == 0) {
+			*found = true;
+			return middle;
+		}
+		if (c < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool object_lists(const struct object *o, const struct attr_row *row, const char *name)
+{
+	char *const *list = object_get_list(o, row);
+	bool found;
+
+	list_slot(list, strv_len(list), name, &found);
+	return found;
+}
+
+int object_list_add(struct object *o, const struct attr_row *row, const char *name)
+{
+	struct value *v = &o->values[attr_index(o->kind, row)];
+	char *const one[] = { (char *)name, NULL };
+	size_t n = strv_len(v->list), slot;
+	_cleanup_free_ char *copy = NULL;
+	char **list;
+	bool found;
+
+	assert(attr_is_list(row));
+	slot = list_slot(v->list, n, name, &found);
+	if (found)
+		return 0;
+	copy = strdup(name);
+	list = copy ? reallocarray(v->list, n + 2, sizeof(*list)) : NULL;
+	if (!list)
+		return -ENOMEM;
+	if (!v->list)
+		list[0] = NULL;
+	v->list = list;
+	if (o->tree && index_names(o, row, one, NULL, true) < 0) {
+		/* An empty list is none. */
+		if (!n)
+			free(steal_ptr(v->list));
+		return -ENOMEM;
+	}
+	memmove(list + slot + 1, list + slot, (n + 1 - slot) * sizeof(*list));
+	list[slot] = steal_ptr(copy);
+	return 0;
+}
+
+void object_list_remove(struct object *o, const struct attr_row *row, const char *name)
+{
+	struct value *v = &o->values[attr_index(o->kind, row)];
+	char *const one[] = { (char *)name, NULL };
+	size_t n = strv_len(v->list), slot;
+	bool found;
+
+	assert(attr_is_list(row));
+	slot = list_slot(v->list, n, name, &found);
+	if (!found)
+		return;
+	if (o->tree)
+		index_names(o, row, one, NULL, false);
+	free(v->list[slot]);
+	memmove(v->list + slot, v->list + slot + 1, (n - slot) * sizeof(*v->list));
+	if (n == 1)
+		free(steal_ptr(v->list));
+}
+
 const char *object_variant(const struct object *o)
 {
 	for (; o; o = o->parent) {

@@ -72,6 +72,10 @@ char *const *object_get_list(const struct object *o, const struct attr_row *row)
 /* Canonical text, or NULL to make it absent; copies. -ENOMEM. */
 int object_set(struct object *o, const struct attr_row *row, const char *text);
 int object_set_list(struct object *o, const struct attr_row *row, char *const *list);
+/* One name of a list, at a price that hardly grows with the list. Adding what is there and removing what is not changes nothing. -ENOMEM. */
+bool object_lists(const struct object *o, const struct attr_row *row, const char *name);
+int object_list_add(struct object *o, const struct attr_row *row, const char *name);
+void object_list_remove(struct object *o, const struct attr_row *row, const char *name);
 /* By an attribute's name, which the kind must have. */
 int object_set_attr(struct object *o, const char *attr, const char *text);
 /* The value in force: what is set, else the constant default, else NULL; also when the object's type or fabric has no such attribute. */

@@ -401,6 +401,40 @@ static void test_users(void **state)
 	assert_users(t, KIND_SUBSYSTEM, S2, 1, p);
 }
 
+static void test_names_of_a_list_come_and_go_one_by_one(void **state)
+{
+	_cleanup_(tree_freep) struct tree *t = tree_new();
+	struct object *p = add(t, "ports/1");
+	const struct attr_row *row = attr_find(KIND_PORT, "subsystems");
+	char *const *list;
+
+	(void)state;
+	object_list_remove(p, row, "s1");
+	assert_false(object_lists(p, row, "s1"));
+	for (const char *const *name = (const char *const[]){ "s10", "s9", "s9", "s01", "s1", "s11", NULL }; *name; name++)
+		assert_int_equal(object_list_add(p, row, *name), 0);
+	list = object_get_list(p, row);
+	assert_int_equal(strv_len(list), 5);
+	for (size_t i = 1; i < 5; i++)
+		assert_true(text_natural_cmp(list[i - 1], list[i]) < 0);
+	assert_true(object_lists(p, row, "s01"));
+	assert_false(object_lists(p, row, "s2"));
+	/* Each is indexed once. */
+	assert_users(t, KIND_SUBSYSTEM, "s9", 1, p);
+	object_list_remove(p, row, "s9");
+	assert_false(object_lists(p, row, "s9"));
+	assert_true(object_lists(p, row, "s1"));
+	assert_users(t, KIND_SUBSYSTEM, "s9", 0, NULL);
+	assert_users(t, KIND_SUBSYSTEM, "s10", 1, p);
+	/* As a whole list of the same names would be. */
+	set_list(p, "subsystems", "s01 s1 s10 s11");
+	assert_ptr_equal(object_get_list(p, row), list);
+	for (const char *const *name = (const char *const[]){ "s10", "s01", "s1", "s2", "s11", NULL }; *name; name++)
+		object_list_remove(p, row, *name);
+	assert_null(object_get_list(p, row));
+	assert_users(t, KIND_SUBSYSTEM, "s11", 0, NULL);
+}
+
 static void assert_owners(const struct tree *t, const char *key, size_t n)
 {
 	assert_int_equal(tree_key_owners(t, key).n, n);
@@ -587,6 +621,7 @@ int main(void)
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_detached_copies),
 		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_names_of_a_list_come_and_go_one_by_one),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_long_values),
 		cmocka_unit_test(test_index_of_random_trees),

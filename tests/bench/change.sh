@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# run.sh [N…]: inside the machine (./dev bench), what one change costs beside N subsystems with 4 namespaces each, all on one port; 10, 100
+# change.sh [N…]: inside the machine (./dev bench change), what one change costs beside N subsystems with 4 namespaces each, all on one port; 10, 100
 # and 1000 if not said. Prints the tables of docs/benchmarks.md.
 #
 # A command is timed whole, from exec to exit, ROUNDS times; the kinds take turns, so that a slow moment of the host meets all of them.
@@ -9,6 +9,7 @@
 # what strace sees nvmetd and its workers write into files, by folder; memory is the kernel's word about nvmetd's largest.
 set -euo pipefail
 
+. "$(dirname "$0")/lib.bash"
 rounds=${ROUNDS:-9}
 files=/run/bench
 subsystem=subsystems/nqn.2026-11.org.example:s5
@@ -46,55 +47,17 @@ document() {	# N
 	}'
 }
 
-microseconds() {
-	echo "${EPOCHREALTIME/[.,]/}"
-}
-
-run() {	# COMMAND…: what it says is of interest only if it fails
-	local status=0
-	"$@" >/run/bench.out 2>&1 || status=$?
-	[ "$status" -eq 0 ] || { echo "bench: status $status of: $*" >&2; tail -n 5 /run/bench.out >&2; exit 1; }
-}
-
-timed() {	# COMMAND…: its microseconds in took
-	local start
-	start=$(microseconds)
-	run "$@"
-	took=$(($(microseconds) - start))
-}
-
-# Smallest, median, largest of the lines of a file, in milliseconds.
-spread() {
-	sort -n "$1" | awk '{ v[NR] = $1 / 1000 } END { printf "%.0f %.0f %.0f\n", v[1], v[int((NR + 1) / 2)], v[NR] }'
-}
-
-nvmetd_processes() {
-	local pid
-	for pid in /proc/[0-9]*; do
-		[ "$(readlink "$pid/exe" 2>/dev/null)" != "$(readlink "/proc/$(</run/nvmetd.pid)/exe")" ] || echo "${pid#/proc/}"
-	done
-}
-
 # Bytes that one command has written, as "DISK LEDGER".
 written() {	# COMMAND…
-	local args=() pid tracer
-	while read -r pid; do
-		args+=(-p "$pid")
-	done < <(nvmetd_processes)
-	strace -f -qq -y -s 0 -e trace=write,writev,pwrite64,pwritev -o /run/bench.trace "${args[@]}" &
-	tracer=$!
-	for pid in "${args[@]}"; do
-		while [ "$pid" != -p ] && grep -q "^TracerPid:[[:space:]]*0" "/proc/$pid/status" 2>/dev/null; do sleep 0.05; done
-	done
+	trace -s 0 -e trace=write,writev,pwrite64,pwritev
 	run "$@"
-	kill "$tracer"
-	wait "$tracer" || :
+	end_trace
 	awk '
 		{ n = $NF }
 		/<\/(etc\/nvmetctl|var\/lib\/nvmetctl)\// { disk += n }
 		/<\/run\/nvmetd\// { ledger += n }
 		END { print disk + 0, ledger + 0 }
-	' /run/bench.trace
+	' "$W/trace"
 }
 
 measure() {	# N
@@ -124,10 +87,9 @@ measure() {	# N
 	timed nvmetctl clear --disrupt
 	echo "$took" >$times/clear
 	printf '%5d  restore %d ms, clear %d ms, nvmetd at most %d KiB\n' "$n" "$(($(<$times/restore) / 1000))" "$((took / 1000))" \
-		"$(awk '/VmHWM/ { print $2 }' "/proc/$(</run/nvmetd.pid)/status")"
+		"$(peak_memory)"
 }
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
 [ $# -gt 0 ] || set -- 10 100 1000
 mkdir -p $files
 mount -t tmpfs -o size=75% bench $files
@@ -135,8 +97,6 @@ echo "kernel $(uname -r), $(date -u +%F), $(nproc) processors, $rounds rounds"
 echo "    N  command   median ms  range"
 for n; do
 	# Each in a daemon that has not seen the larger ones.
-	"$top/tests/machine/daemon" stop
-	rm -rf /etc/nvmetctl/config.json /var/lib/nvmetctl/*
-	"$top/tests/machine/daemon" start
+	fresh_daemon
 	measure "$n"
 done

@@ -96,6 +96,8 @@ race() {	# NAME PEER: runs it; best_make and best_remove are set
 		note clear nvmetctl_clear
 		note peer-restore "${2}_restore" "$1"
 		note peer-clear "${2}_clear"
+		# targetctl leaves the folder of the fabric.
+		[ ! -d $TARGET/iscsi ] || rmdir $TARGET/iscsi
 		note_floor floor-restore "$best_make" "$made/$1/make"
 		note_floor floor-clear "$best_remove" "$made/$1/remove"
 	done

@@ -18,19 +18,22 @@ setup() {
 
 teardown() {
 	conformance_teardown
+	end_user_programs
 	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
 	modprobe -qr scsi_debug || :
+	rm -f /dev/conformance
 }
 
 teardown_file() {
 	table >"$RESULTS.md"
 }
 
-# For each suite and set-up how many tests passed, failed and were skipped with nvmetctl, and with targetcli where that differs. Below, who failed.
+# For each suite and backend how many tests passed, failed and were skipped with nvmetctl, and with targetcli where that differs. Below it,
+# which failed.
 table() {
 	local file
-	for file in "$RESULTS"/*.nvmetctl; do
-		awk '{ print FILENAME, $1, $2 }' "${file%.nvmetctl}.targetcli" "$file"
+	for file in "$RESULTS"/*.ours; do
+		awk '{ print FILENAME, $1, $2 }' "${file%.ours}.theirs" "$file"
 	done | awk '
 		{
 			who = $1
@@ -49,7 +52,7 @@ table() {
 				name[rows] = suite
 			}
 			count[who, row[suite], column[setup], $3]++
-			if ($3 == "failed" && who == "nvmetctl") {
+			if ($3 == "failed" && who == "ours") {
 				if (!($2 in failed))
 					order[++failing] = $2
 				failed[$2] = failed[$2] " " setup
@@ -70,8 +73,8 @@ table() {
 			for (r = 1; r <= rows; r++) {
 				text = "| " name[r] " |"
 				for (c = 1; c <= columns; c++) {
-					ours = cell("nvmetctl", r, c)
-					theirs = cell("targetcli", r, c)
+					ours = cell("ours", r, c)
+					theirs = cell("theirs", r, c)
 					text = text " " ours (ours == theirs ? "" : "; targetcli " theirs) " |"
 				}
 				print text
@@ -112,33 +115,57 @@ scsi_debug_disk() {
 	done
 }
 
-@test "a ramdisk" {
-	COMMANDS=('/backstores/ramdisk create name=b size=64M')
-	ATTRIBUTES=(type=ramdisk size=64MiB emulate_model_alias=true)
-	compare ramdisk nothing /backstores/ramdisk/b
+# targetcli makes user backends only of programs that tcmu-runner knows; what it uses for that makes any.
+by_rtslib() {
+	/usr/bin/python3 - $IQN:t1 <<-END
+		import sys
+		from rtslib_fb import FabricModule, LUN, NetworkPortal, RTSRoot, Target, TPG, UserBackedStorageObject
+		RTSRoot()
+		disk = UserBackedStorageObject("b", config="test/b", size=64 << 20, control="nl_reply_supported=-1")
+		tpg = TPG(Target(FabricModule("iscsi"), sys.argv[1]), 1)
+		LUN(tpg, 0, disk)
+		NetworkPortal(tpg, "127.0.0.1", 3260)
+		tpg.set_attribute("authentication", 0)
+		tpg.set_attribute("generate_node_acls", 1)
+		tpg.set_attribute("demo_mode_write_protect", 0)
+		tpg.enable = True
+	END
 }
 
-@test "a file as targetcli makes it: 512-byte blocks, write cache" {
-	COMMANDS=("/backstores/fileio create name=b file_or_dev=$W/img")
-	ATTRIBUTES=(type=file "path=$W/img" block_size=512 buffered_io=true emulate_write_cache=true emulate_model_alias=true)
-	compare file fresh_file /backstores/fileio/b
+@test "a ramdisk" {
+	THEIRS=(by_targetcli /backstores/ramdisk/b '/backstores/ramdisk create name=b size=64M')
+	OURS=(by_nvmetctl type=ramdisk size=64MiB emulate_model_alias=true)
+	compare ramdisk nothing
 }
 
 @test "a block device that can discard" {
-	COMMANDS=('/backstores/block create name=b dev=/dev/conformance')
-	ATTRIBUTES=(type=block device=/dev/conformance emulate_model_alias=true)
-	compare block fresh_loop /backstores/block/b
+	THEIRS=(by_targetcli /backstores/block/b '/backstores/block create name=b dev=/dev/conformance')
+	OURS=(by_nvmetctl type=block device=/dev/conformance emulate_model_alias=true)
+	compare block fresh_loop
 }
 
 @test "a disk of another SCSI host, passed through" {
-	COMMANDS=('/backstores/pscsi create name=b dev=/dev/conformance')
-	ATTRIBUTES=(type=scsi device=/dev/conformance)
-	compare scsi fresh_scsi_debug /backstores/pscsi/b
+	THEIRS=(by_targetcli /backstores/pscsi/b '/backstores/pscsi create name=b dev=/dev/conformance')
+	OURS=(by_nvmetctl type=scsi device=/dev/conformance)
+	compare scsi fresh_scsi_debug
+}
+
+@test "a file as targetcli makes it: 512-byte blocks, write cache" {
+	THEIRS=(by_targetcli /backstores/fileio/b "/backstores/fileio create name=b file_or_dev=$W/img")
+	OURS=(by_nvmetctl type=file "path=$W/img" block_size=512 buffered_io=true emulate_write_cache=true emulate_model_alias=true)
+	compare file fresh_file
+}
+
+@test "a program behind a user backend" {
+	THEIRS=(by_rtslib)
+	OURS=(by_nvmetctl type=user size=64MiB dev_config=test/b)
+	user_program test/b
+	compare user nothing
 }
 
 @test "a file as nvmetctl makes it: 4096-byte blocks, written through" {
-	COMMANDS=("/backstores/fileio create name=b file_or_dev=$W/img write_back=false"
+	THEIRS=(by_targetcli /backstores/fileio/b "/backstores/fileio create name=b file_or_dev=$W/img write_back=false"
 		'/backstores/fileio/b set attribute block_size=4096')
-	ATTRIBUTES=(type=file "path=$W/img" emulate_model_alias=true)
-	compare file-4096 fresh_file /backstores/fileio/b
+	OURS=(by_nvmetctl type=file "path=$W/img" emulate_model_alias=true)
+	compare file-4096 fresh_file
 }

@@ -57,7 +57,7 @@ as_the_kernel_has_it() {
 }
 
 # libiscsi_tests LOGS [SUITE…]: runs these suites, or all, against the LUN, whose data is lost. Prints a line for each test: SUITE.TEST
-# and passed, failed, or skipped, which is one that passed and said that it, or some of it, has nothing to test here. What the suite printed
+# and passed, failed, or skipped, which is one that passed and said that it, or some of it, has nothing to test here. What a suite printed
 # is left in LOGS. The limit is for one that hangs.
 libiscsi_tests() {
 	local logs=$1 suite suites
@@ -67,67 +67,72 @@ libiscsi_tests() {
 	[ $# -eq 0 ] || suites=("$@")
 	for suite in "${suites[@]}"; do
 		timeout 900 iscsi-test-cu --dataloss --verbose --test="ALL.$suite" "iscsi://$ISCSI_PORTAL/$IQN:t1/0" >"$logs/$suite" 2>&1 || :
-		awk -v suite="$suite" '
-			# A verdict stands behind "Test: NAME ..." or, if the test said something, at the beginning of a line of its own. What is
-			# said after it is no longer part of the test.
-			/^  Test: / {
-				name = $2
-				skipped = 0
-				sub(/^  Test: [^ ]+ \.\.\./, "")
-			}
-			name == "" { next }
-			/\[SKIPPED\]/ { skipped = 1 }
-			/^passed/ || /^FAILED/ {
-				word = /^FAILED/ ? "failed" : skipped ? "skipped" : "passed"
-				print suite "." name, word
-				count++
-				failures += word == "failed"
-				name = ""
-			}
-		' "$logs/$suite" >"$logs/verdicts"
-		cat "$logs/verdicts"
-		# CUnit has counted as well: tests, those that ran, passed, failed.
-		awk -v suite="$suite" '
-			FNR == NR {
-				verdicts++
-				failed += $2 == "failed"
-				next
-			}
-			$1 == "tests" { agreed = verdicts > 0 && $2 == verdicts && $3 == verdicts && $5 == failed }
-			END {
-				if (!agreed)
-					print suite, "not-finished"
-			}
-		' "$logs/verdicts" "$logs/$suite"
-		rm "$logs/verdicts"
 	done
+	(cd "$logs" && verdicts "${suites[@]}")
 }
 
-# compare NAME FRESH PATH [SUITE…]: FRESH is a command that makes what the backend is on, the backend is made by what COMMANDS tell targetcli,
-# of which PATH is what comes of it, and by ATTRIBUTES of nvmetctl's. Results are left in $RESULTS/NAME.targetcli and $RESULTS/NAME.nvmetctl.
+verdicts() {	# FILE…: named like the suites that printed them
+	awk '
+		# Did CUnit count the same: tests, those that ran, passed, failed?
+		function finish() {
+			if (suite != "" && !(count > 0 && agreed))
+				print suite, "not-finished"
+			count = failures = agreed = 0
+			name = ""
+		}
+		FNR == 1 {
+			finish()
+			suite = FILENAME
+		}
+		# A verdict stands behind "Test: NAME ..." or, if the test said something, at the beginning of a line of its own. What is
+		# said after it is no longer part of the test.
+		/^  Test: / {
+			name = $2
+			skipped = 0
+			sub(/^  Test: [^ ]+ \.\.\./, "")
+		}
+		$1 == "tests" { agreed = $2 == count && $3 == count && $5 == failures }
+		name == "" { next }
+		/\[SKIPPED\]/ { skipped = 1 }
+		/^passed/ || /^FAILED/ {
+			word = /^FAILED/ ? "failed" : skipped ? "skipped" : "passed"
+			print suite "." name, word
+			count++
+			failures += word == "failed"
+			name = ""
+		}
+		END { finish() }
+	' "$@"
+}
+
+# compare NAME FRESH [SUITE…]: FRESH is a command that makes what the backend is on; THEIRS and OURS are commands that make the LUN. What the
+# tests say is left in $RESULTS/NAME.theirs and $RESULTS/NAME.ours.
 compare() {
-	local name=$1 fresh=$2 path=$3 who
-	shift 3
-	for who in targetcli nvmetctl; do
+	local name=$1 fresh=$2 who
+	shift 2
+	for who in theirs ours; do
 		$fresh
 		case $who in
-		targetcli) by_targetcli "$path" "${COMMANDS[@]}" ;;
-		nvmetctl) by_nvmetctl "${ATTRIBUTES[@]}" ;;
+		theirs) "${THEIRS[@]}" ;;
+		ours) "${OURS[@]}" ;;
 		esac
 		as_the_kernel_has_it >"$W/$who.dump"
-		libiscsi_tests "$RESULTS/logs/$name.$who" "$@" >"$RESULTS/$name.$who"
+		libiscsi_tests "$W/logs" "$@" >"$W/$name.$who"
+		mkdir -p "$RESULTS/logs"
+		cp -r "$W/logs" "$RESULTS/logs/$name.$who"
+		cp "$W/$name.$who" "$RESULTS"
 		case $who in
-		targetcli) remove_all ;;
-		nvmetctl) status 0 nvmetctl clear --disrupt --destroy ;;
+		theirs) remove_all ;;
+		ours) status 0 nvmetctl clear --disrupt --destroy ;;
 		esac
 	done
-	same "$W/targetcli.dump" "$W/nvmetctl.dump"
+	same "$W/theirs.dump" "$W/ours.dump"
 	# They were run, and most of what there is to test passes.
-	[ "$(grep -c ' passed' "$RESULTS/$name.nvmetctl")" -gt "$(grep -c ' failed' "$RESULTS/$name.nvmetctl")" ]
-	for who in targetcli nvmetctl; do
-		grep -vE "$BY_CHANCE" "$RESULTS/$name.$who" >"$W/$who.results"
+	[ "$(grep -c ' passed' "$W/$name.ours")" -gt "$(grep -c ' failed' "$W/$name.ours")" ]
+	for who in theirs ours; do
+		grep -vE "$BY_CHANCE" "$W/$name.$who" >"$W/$who.results"
 	done
-	same "$W/targetcli.results" "$W/nvmetctl.results"
+	same "$W/theirs.results" "$W/ours.results"
 }
 
 nothing() {

@@ -16,8 +16,8 @@ teardown() {
 }
 
 @test "a ramdisk set up by nvmetctl is to the kernel what targetcli makes of it, and passes and fails the same of libiscsi's tests" {
-	COMMANDS=('/backstores/ramdisk create name=b size=64M')
-	ATTRIBUTES=(type=ramdisk size=64MiB emulate_model_alias=true)
-	compare ramdisk nothing /backstores/ramdisk/b Inquiry Mandatory ModeSense6 PrinReadKeys PrinReportCapabilities ProutRegister ProutReserve \
+	THEIRS=(by_targetcli /backstores/ramdisk/b '/backstores/ramdisk create name=b size=64M')
+	OURS=(by_nvmetctl type=ramdisk size=64MiB emulate_model_alias=true)
+	compare ramdisk nothing Inquiry Mandatory ModeSense6 PrinReadKeys PrinReportCapabilities ProutRegister ProutReserve \
 		ReadCapacity16 ReceiveCopyResults TestUnitReady
 }

@@ -10,19 +10,7 @@
 #include "base/text.h"
 #include "kernel/lio.h"
 #include "model/backend.h"
-
-const char *lio_fabric_module(const char *fabric)
-{
-	static const struct { const char *fabric, *module; } modules[] = {
-		{ "iscsi", "iscsi_target_mod" }, { "loopback", "tcm_loop" }, { "vhost", "vhost_scsi" }, { "qla2xxx", "tcm_qla2xxx" },
-		{ "srpt", "ib_srpt" }, { "fc", "tcm_fc" }, { "sbp", "sbp_target" }, { "xen-pvscsi", "xen-scsiback" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
-		if (streq(modules[i].fabric, fabric))
-			return modules[i].module;
-	return NULL;
-}
+#include "model/fabric.h"
 
 /* Once a plan: without its folders a registration fails, and is in force all the same (kernel-abi, trap 22). */
 static int load_core(struct planner *p)
@@ -232,7 +220,7 @@ static int make_bridge(struct planner *p, const char *path, const struct object 
 	if (r >= 0)
 		r = step_op(s, OP_LOAD_MODULE, 0, "sd_mod", NULL, NULL);
 	if (r >= 0)
-		r = step_op(s, OP_LOAD_MODULE, 0, "tcm_loop", NULL, NULL);
+		r = step_op(s, OP_LOAD_MODULE, 0, fabric_find("loopback")->module, NULL, NULL);
 	if (r >= 0)
 		r = set_queue(p, s);
 	if (r >= 0)
@@ -366,7 +354,7 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 	if (r >= 0 && top)
 		r = step_after(s, "+target");
 	if (r >= 0 && target->kind == KIND_FABRIC)
-		r = step_op(s, OP_LOAD_MODULE, 0, lio_fabric_module(target->name), NULL, NULL);
+		r = step_op(s, OP_LOAD_MODULE, 0, fabric_find(target->name)->module, NULL, NULL);
 	/* The daemon's bridges stand in the folder of the loopback fabric, too. */
 	if (r >= 0)
 		r = step_op(s, OP_MKDIR, target->kind == KIND_FABRIC ? OP_MAY_EXIST : 0, folder, NULL, NULL);

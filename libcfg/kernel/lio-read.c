@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "kernel/lio.h"
 #include "model/backend.h"
+#include "model/fabric.h"
 #include "model/keys.h"
 
 #define TARGET "target/"
@@ -37,8 +38,6 @@ bool lio_is_kind(enum kind kind)
 
 /* ---- what to read ---- */
 
-static const char *const fabrics[] = { "iscsi", "loopback", "vhost", "qla2xxx", "srpt", "fc", "sbp", "xen-pvscsi" };
-
 int lio_scan_all(struct oplist *ret)
 {
 	/* Storage objects first: what links to them, and which bridge is whose, is told by what they are. */
@@ -46,10 +45,11 @@ int lio_scan_all(struct oplist *ret)
 
 	if (r >= 0)
 		r = oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | OP_RECURSIVE, "target/core", NULL, "backends", NULL);
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(fabrics); i++) {
-		_cleanup_free_ char *path = strf(TARGET "%s", fabrics[i]), *object = strf("targets/%s", fabrics[i]);
+	fabric_foreach(f) {
+		_cleanup_free_ char *path = strf(TARGET "%s", f->name), *object = strf("targets/%s", f->name);
 
-		r = path && object ? oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | OP_RECURSIVE, path, NULL, object, NULL) : -ENOMEM;
+		if (r >= 0)
+			r = path && object ? oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | OP_RECURSIVE, path, NULL, object, NULL) : -ENOMEM;
 	}
 	return r;
 }

@@ -53,8 +53,6 @@ int lio_make_object(struct planner *p, const char *path, const struct object *ta
 int lio_check_registrations(const struct planner *p, struct step *s, const char *backend);
 /* A portal group is opened when all that is below it is there. */
 int lio_enable_tpg(struct planner *p, const char *path, const struct object *target);
-/* NULL for an unknown fabric. */
-const char *lio_fabric_module(const char *fabric);
 
 /* ---- lio-remove.c ---- */
 

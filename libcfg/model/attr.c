@@ -2,9 +2,11 @@
 /* What rows mean: kinds, names, values from people and JSON into canonical text, and from there to the kernel's text and back. */
 #include "model/attr.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/text.h"
+#include "model/fabric.h"
 #include "model/names.h"
 #include "model/rows.h"
 
@@ -29,6 +31,8 @@ const char *effect_to_str(enum effect e)
 static const struct attr_row no_rows[] = { { .name = NULL } };
 
 #define PLAIN_NAME "letters, digits and . _ : -, at most 64"
+
+static char fabric_names[128];	/* "iscsi, loopback or vhost" */
 
 static struct kind_info kinds[] = {
 	[KIND_ROOT] = { KIND_ROOT, "", "configuration", KIND_MAX, .singleton = true, .rows = no_rows },
@@ -69,8 +73,7 @@ static struct kind_info kinds[] = {
 			     .name_doc = "the group's id, 1 to 127",
 			     .doc = "The state on one port of the namespaces of an ANA group." },
 	[KIND_FABRIC] = { KIND_FABRIC, "targets", "fabric", KIND_ROOT, .kernel = "target", .rows = rows_fabric,
-			  .name_parse = name_parse_fabric,
-			  .name_doc = "iscsi, loopback, vhost, qla2xxx, srpt, fc, sbp or xen-pvscsi",
+			  .name_parse = name_parse_fabric, .name_doc = fabric_names,
 			  .doc = "A SCSI transport, and what its targets have in common." },
 	[KIND_TARGET] = { KIND_TARGET, "", "target", KIND_FABRIC, .direct = true, .kernel = "", .rows = rows_target,
 			  .name_parse = name_parse_wwn, .name_doc = "the target's name, as iqn.2026-11.org.example:t1 or naa.5…",
@@ -103,8 +106,18 @@ static size_t count_rows(const struct attr_row *rows)
 	return n;
 }
 
-__attribute__((constructor)) static void count_all_rows(void)
+static void list_fabrics(void)
 {
+	size_t n = 0;
+
+	fabric_foreach(f)
+		n += (size_t)snprintf(fabric_names + n, sizeof(fabric_names) - n, "%s%s", f == fabrics ? "" : f[1].name ? ", " : " or ", f->name);
+	assert(n < sizeof(fabric_names));
+}
+
+__attribute__((constructor)) static void complete_kinds(void)
+{
+	list_fabrics();
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		kinds[i].n_rows = count_rows(kinds[i].rows);
 }
@@ -130,19 +143,30 @@ enum kind kind_direct_child(enum kind parent)
 	return KIND_MAX;
 }
 
-static const struct { const char *word; unsigned bit; } only_words[] = {
+static const struct { const char *word; unsigned bit; } types[] = {
 	{ "block", ONLY_BLOCK }, { "file", ONLY_FILE }, { "ramdisk", ONLY_RAMDISK }, { "scsi", ONLY_SCSI }, { "user", ONLY_USER },
 	{ "nvme-passthru", ONLY_NVME },
-	{ "iscsi", ONLY_ISCSI }, { "loopback", ONLY_LOOPBACK }, { "vhost", ONLY_VHOST }, { "qla2xxx", ONLY_QLA2XXX },
-	{ "srpt", ONLY_SRPT }, { "fc", ONLY_FC }, { "sbp", ONLY_SBP }, { "xen-pvscsi", ONLY_XEN },
 };
 
 unsigned attr_only_of(const char *word)
 {
-	for (size_t i = 0; word && i < ARRAY_SIZE(only_words); i++)
-		if (streq(only_words[i].word, word))
-			return only_words[i].bit;
-	return 0;
+	const struct fabric *f = fabric_find(word);
+
+	for (size_t i = 0; word && i < ARRAY_SIZE(types); i++)
+		if (streq(types[i].word, word))
+			return types[i].bit;
+	return f ? f->only : 0;
+}
+
+static const char *word_of(unsigned bit)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (types[i].bit == bit)
+			return types[i].word;
+	fabric_foreach(f)
+		if (f->only == bit)
+			return f->name;
+	return NULL;
 }
 
 char *attr_only_text(unsigned only)
@@ -150,11 +174,11 @@ char *attr_only_text(unsigned only)
 	struct strbuf b = { 0 };
 
 	strbuf_add(&b, only & ONLY_FABRICS ? "fabric" : only ? "type" : "");
-	for (size_t i = 0; i < ARRAY_SIZE(only_words); i++) {
-		bool first = !(only & (only_words[i].bit - 1)), last = only >> 1 < only_words[i].bit;
+	for (unsigned bit = 1; bit && bit <= only; bit <<= 1) {
+		bool first = !(only & (bit - 1)), last = only >> 1 < bit;
 
-		if (only & only_words[i].bit)
-			strbuf_addf(&b, "%s%s", first ? " " : last ? " or " : ", ", only_words[i].word);
+		if (only & bit)
+			strbuf_addf(&b, "%s%s", first ? " " : last ? " or " : ", ", word_of(bit));
 	}
 	return strbuf_steal(&b);
 }

@@ -8,83 +8,22 @@
 #include "base/text.h"
 #include "model/address.h"
 #include "model/backend.h"
+#include "model/fabric.h"
 #include "model/keys.h"
 #include "model/names.h"
 #include "model/validate-private.h"
 
 /* ---- names ---- */
 
-#define HEX "0123456789abcdef"
-
-static bool is_hex(const char *s, size_t n)
-{
-	return strlen(s) == n && strspn(s, HEX) == n;
-}
-
-/* Groups of hexadecimal digits with a colon between. */
-static bool is_grouped(const char *s, size_t groups, size_t digits)
-{
-	for (size_t i = 0; i < groups; i++, s += digits + 1)
-		if (strspn(s, HEX) != digits || s[digits] != (i + 1 < groups ? ':' : 0))
-			return false;
-	return true;
-}
-
 static bool has_prefix(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_emulated_name(const char *s)
-{
-	if (has_prefix(s, "naa."))
-		return is_hex(s + 4, 16) || is_hex(s + 4, 32);
-	return has_prefix(s, "iqn.") ? name_is_iscsi(s) : has_prefix(s, "fc.") && s[3];
-}
-
-static bool is_wwpn(const char *s)
-{
-	return is_grouped(s, 8, 2);
-}
-
-static bool is_srp_name(const char *s)
-{
-	return is_grouped(s, 4, 4) || is_grouped(s, 8, 4) || (has_prefix(s, "0x") && is_hex(s + 2, 32));
-}
-
-static bool is_guid(const char *s)
-{
-	return is_hex(s, 16);
-}
-
-static const struct fabric {
-	const char *name;
-	bool (*is_name)(const char *name);	/* of targets, and of initiators in ACLs */
-	const char *form;
-	unsigned min_tag, max_tag;
-	bool acls;
-	bool one_group;
-} fabrics[] = {
-	{ "iscsi", name_is_iscsi, "iqn.YYYY-MM.REVERSE.DOMAIN:NAME, eui. with 16 or naa. with 16 or 32 hexadecimal digits, in lower case",
-	  0, 65535, .acls = true },
-	{ "loopback", is_emulated_name, "naa. with 16 or 32 hexadecimal digits, iqn.… or fc.…, in lower case", 0, 31 },
-	{ "vhost", is_emulated_name, "naa. with 16 or 32 hexadecimal digits, iqn.… or fc.…, in lower case", 0, 255 },
-	{ "xen-pvscsi", is_emulated_name, "naa. with 16 or 32 hexadecimal digits, iqn.… or fc.…, in lower case", 0, 65535 },
-	{ "qla2xxx", is_wwpn, "the port's WWPN, xx:xx:xx:xx:xx:xx:xx:xx", 1, 1, .acls = true },
-	{ "fc", is_wwpn, "the port's WWPN, xx:xx:xx:xx:xx:xx:xx:xx", 1, 1, .acls = true },
-	{ "srpt", is_srp_name, "the port's GUID, xxxx:xxxx:xxxx:xxxx, or GID, 0x and 32 hexadecimal digits", 0, 65535, .acls = true },
-	{ "sbp", is_guid, "a GUID, 16 hexadecimal digits", 0, 65535, .acls = true, .one_group = true },
-};
-
 /* Of the fabric that the object is below; NULL when it is none that there is, which its name's rule says. */
 static const struct fabric *fabric_of(const struct object *o)
 {
-	const char *name = object_variant(o);
-
-	for (size_t i = 0; name && i < ARRAY_SIZE(fabrics); i++)
-		if (streq(fabrics[i].name, name))
-			return &fabrics[i];
-	return NULL;
+	return fabric_find(object_variant(o));
 }
 
 static void check_fabric_name(struct check *c, const struct fabric *f, const char *noun)
@@ -179,7 +118,7 @@ static void check_directory_id(struct check *c)
 {
 	const char *id = object_get(c->o, "directory_id");
 
-	if (id && !streq(id, "implicit") && !is_hex(id, 6))
+	if (id && !streq(id, "implicit") && (strlen(id) != 6 || strspn(id, "0123456789abcdef") != 6))
 		wrong(c, "directory_id", "must be six hexadecimal digits in lower case, or implicit");
 }
 
@@ -271,7 +210,7 @@ void check_portal(struct check *c)
 	struct key k;
 	struct users u;
 
-	if (f && !streq(f->name, "iscsi")) {
+	if (f && !f->portals) {
 		wrong(c, NULL, "is nothing that fabric %s has: portals are those of iscsi", f->name);
 		return;
 	}

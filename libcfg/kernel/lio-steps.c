@@ -137,5 +137,7 @@ bool lio_is_fresh(const struct planner *p, const struct object *target, const st
 		return false;
 	if (row->source == ATTR_GENERATED && !kernel_has(p, row))
 		return false;
+	if (row->unlike & attr_only_of(object_variant(target)))
+		return true;
 	return streq(row->name, "enable") ? !streq(v, "0") : !streq_ptr(v, row->dflt);
 }

@@ -160,6 +160,7 @@ struct attr_row {
 	enum effect effect;
 	unsigned flags;
 	unsigned only;			/* enum attr_only; 0: all */
+	unsigned unlike;		/* of those, where a new object in the kernel has another value than dflt */
 	const char *doc;		/* one or two sentences for help and manual */
 };
 

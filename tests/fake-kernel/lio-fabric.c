@@ -133,6 +133,8 @@ static void made(struct fake *f, struct node *n)
 		lio_loop_made_tpg(n);
 	else if (n->kind == LIO_ACL && depth)
 		node_set(node_attr(n, "cmdsn_depth"), node_text(tpg, "attrib/default_cmdsn_depth"));
+	else if (n->only == ON_FC && n->kind == LIO_ACL)
+		node_set(node_attr(n, "port_name"), n->name);
 }
 
 int lio_make_in_fabric(struct fake *f, struct node *folder, const char *name)
@@ -382,12 +384,12 @@ static const struct lio_file files[] = {
 	{ LIO_FABRIC, ON_SRPT, "discovery_auth/rdma_cm_port", "0", lio_store_number, .max = UINT16_MAX },
 	{ LIO_TARGET, 0, "param/cmd_completion_affinity", "-1", store_affinity },
 	{ LIO_TARGET, 0, "param/default_complete_type", "2", .since = "7.0" },
-	{ LIO_TARGET, ON_ISCSI, "param/default_submit_type", "1", .since = "6.7" },
-	{ LIO_TARGET, ON_NOT_ISCSI, "param/default_submit_type", "2", .since = "6.7" },
+	{ LIO_TARGET, ON_ISCSI | ON_SRPT | ON_FC, "param/default_submit_type", "1", .since = "6.7" },
+	{ LIO_TARGET, ON_NOT_ISCSI & ~(ON_SRPT | ON_FC), "param/default_submit_type", "2", .since = "6.7" },
 	{ LIO_TARGET, ON_VHOST, "param/direct_complete_supported", "1", .since = "7.0" },
 	{ LIO_TARGET, (ON_ISCSI | ON_NOT_ISCSI) & ~ON_VHOST, "param/direct_complete_supported", "0", .since = "7.0" },
-	{ LIO_TARGET, ON_ISCSI | ON_VHOST, "param/direct_submit_supported", "1", .since = "6.7" },
-	{ LIO_TARGET, ON_NOT_ISCSI & ~ON_VHOST, "param/direct_submit_supported", "0", .since = "6.7" },
+	{ LIO_TARGET, ON_ISCSI | ON_VHOST | ON_SRPT | ON_FC, "param/direct_submit_supported", "1", .since = "6.7" },
+	{ LIO_TARGET, ON_NOT_ISCSI & ~(ON_VHOST | ON_SRPT | ON_FC), "param/direct_submit_supported", "0", .since = "6.7" },
 	{ LIO_TPG, ON_ENABLED, "enable", "0", store_enable },
 	{ LIO_TPG, 0, "rtpi", "0x0", store_rtpi, .since = "6.4" },
 	{ LIO_TPG, ON_QLA2XXX, "dynamic_sessions", NULL },
@@ -404,10 +406,10 @@ static const struct lio_file files[] = {
 	{ LIO_TPG, ON_SBP, "directory_id", "implicit", lio_store_line },
 	{ LIO_TPG, ON_SBP, "attrib/mgt_orb_timeout", "15", lio_store_number, .min = 1, .max = 127 },
 	{ LIO_TPG, ON_SBP, "attrib/max_reconnect_timeout", "5", lio_store_number, .min = 1, .max = 32767 },
-	{ LIO_TPG, ON_SBP, "attrib/max_logins_per_lun", "3", lio_store_number, .min = 1, .max = 127 },
+	{ LIO_TPG, ON_SBP, "attrib/max_logins_per_lun", "1", lio_store_number, .min = 1, .max = 127 },
 	{ LIO_TPG, ON_XEN, "param/alias", "", lio_store_line },
-	{ LIO_ACL, ON_FC, "node_name", "0x0", lio_store_line },
-	{ LIO_ACL, ON_FC, "port_name", "0x0", lio_store_line },
+	{ LIO_ACL, ON_FC, "node_name", "00:00:00:00:00:00:00:00", lio_store_line },
+	{ LIO_ACL, ON_FC, "port_name", "00:00:00:00:00:00:00:00", lio_store_line },
 	{ LIO_ACL, ON_FC, "tag", "", lio_store_line, .flags = LIO_RAW },
 	{ LIO_MAPPED_LUN, 0, "write_protect", NULL, store_write_protect },
 };

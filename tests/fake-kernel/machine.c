@@ -272,13 +272,12 @@ static const struct module {
 	{ "target_core_user", .load = lio_load },
 	{ "iscsi_target_mod", .load = lio_load },
 	{ "tcm_loop", .load = lio_load },
-	{ "sd_mod" },
-	{ "vhost_scsi", .load = lio_load },
-	{ "tcm_qla2xxx", .load = lio_load },
-	{ "ib_srpt", .load = lio_load },
-	{ "tcm_fc", .load = lio_load },
-	{ "sbp_target", .load = lio_load },
-	{ "xen_scsiback", .load = lio_load, .hardware = "xen-pvscsi" },
+	{ "vhost_scsi", .option = "VHOST_SCSI", .load = lio_load },
+	{ "tcm_qla2xxx", .option = "TCM_QLA2XXX", .load = lio_load },
+	{ "ib_srpt", .option = "INFINIBAND_SRPT", .load = lio_load },
+	{ "tcm_fc", .option = "TCM_FC", .load = lio_load },
+	{ "sbp_target", .option = "SBP_TARGET", .load = lio_load },
+	{ "xen_scsiback", .option = "XEN_SCSI_BACKEND", .load = lio_load, .hardware = "xen-pvscsi" },
 };
 
 /* NULL when the kernel was built without it. */

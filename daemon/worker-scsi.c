@@ -48,6 +48,8 @@ int worker_wait_disk(struct worker *w, const struct op *op, char **data, char **
 	if (r < 0)
 		return r;
 	r = w->kfs->ops->wait_disk(w->kfs, op->path, lun_of(op), w->sock, data);
+	if (r == -ENXIO)
+		return worker_say(message, -r, "what stores its blocks did not answer when the kernel asked what it is, so that there is no disk");
 	return r < 0 ? say_no_disk(message, -r, op->path) : 0;
 }
 

@@ -259,7 +259,9 @@ static int fake_disk(struct kfs *k, const char *tpgt, unsigned lun, char **ret)
 /* Its disks are there as soon as their LUN is, or never. */
 static int fake_wait_disk(struct kfs *k, const char *tpgt, unsigned lun, int stop, char **ret)
 {
-	return fake_disk(k, tpgt, lun, ret);
+	int r = fake_disk(k, tpgt, lun, ret);
+
+	return r == -ENOENT ? -ENXIO : r;
 }
 
 static int fake_rescan(struct kfs *k, const char *tpgt, unsigned lun)

@@ -510,6 +510,8 @@ static int kernel_wait_disk(struct kfs *kfs, const char *tpgt, unsigned lun, int
 	/* Where there is no udev, nobody loads the driver that makes disks of SCSI devices. */
 	if (r >= 0)
 		r = kernel_load_module(kfs, "sd_mod");
+	if (r >= 0)
+		r = scsi_disk_check_device(address, lun);
 	return r < 0 ? r : scsi_disk_wait(address, lun, stop, ret);
 }
 

@@ -95,7 +95,8 @@ struct kfs_ops {
 	/* The disk of a LUN of a loopback target, whose tpgt folder has that kfs path: "/dev/sdX". ENOENT while it or its node in /dev
 	 * is not there. */
 	int (*disk)(struct kfs *k, const char *tpgt, unsigned lun, char **ret);
-	/* The same, as soon as it is there and opens; ECANCELED when stop (-1: nothing) hangs up before that. */
+	/* The same of a LUN that is linked, as soon as it is there and opens. ENXIO: what is behind the LUN did not say that it is a SCSI
+	 * device, and none will come. ECANCELED when stop (-1: nothing) hangs up before that. */
 	int (*wait_disk)(struct kfs *k, const char *tpgt, unsigned lun, int stop, char **ret);
 	/* Makes that disk look at its size again. */
 	int (*rescan)(struct kfs *k, const char *tpgt, unsigned lun);

@@ -117,6 +117,13 @@ static int read_uevents(int fd)
 	return errno == EAGAIN ? changed : -errno;
 }
 
+int scsi_disk_check_device(const char *address, unsigned lun)
+{
+	_cleanup_free_ char *device = device_folder(address, lun);
+
+	return !device ? -ENOMEM : access(device, F_OK) < 0 ? -ENXIO : 0;
+}
+
 int scsi_disk_wait(const char *address, unsigned lun, int stop, char **ret)
 {
 	/* Before the first look, so that nothing comes unseen between look and wait. */

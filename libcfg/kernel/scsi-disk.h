@@ -9,7 +9,10 @@
 
 /* "/dev/sdX"; -ENOENT while the disk or its node is not there. Opens nothing. */
 int scsi_disk_find(const char *address, unsigned lun, char **ret);
-/* The same, once it is there and opens. -ECANCELED when stop (-1: nothing) hangs up. */
+/* -ENXIO: there is no SCSI device. When the link of its LUN has come back, which it does after the kernel has asked what is behind it, there will
+ * be none any more: it got no answer. */
+int scsi_disk_check_device(const char *address, unsigned lun);
+/* The disk, once it is there and opens. -ECANCELED when stop (-1: nothing) hangs up. */
 int scsi_disk_wait(const char *address, unsigned lun, int stop, char **ret);
 int scsi_disk_rescan(const char *address, unsigned lun);
 /* Host, channel, target, LUN of the device file dev. -ENODEV: it is not that of a SCSI device. */

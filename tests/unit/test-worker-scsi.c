@@ -134,6 +134,9 @@ static void test_a_disk_that_cannot_come_is_not_waited_for(void **state)
 	tiny_find(&f->kernel, TPGT "/nexus")->error = 0;
 	assert_int_equal(run(f, OP_WAIT_DISK, 0, TPGT, "0"), 0);
 	assert_string_equal(f->data, "/dev/sdc");
+	f->kernel.disk = NULL;
+	assert_int_equal(run(f, OP_WAIT_DISK, 0, TPGT, "0"), ENXIO);
+	assert_says(f, "did not answer");
 }
 
 static void test_a_namespace_gets_the_disk_that_is_there_now(void **state)

@@ -234,7 +234,7 @@ static int tiny_disk(struct kfs *k, const char *tpgt, unsigned lun, char **ret)
 static int tiny_wait_disk(struct kfs *k, const char *tpgt, unsigned lun, int stop, char **ret)
 {
 	called(k, "wait for disk %s %u", tpgt, lun);
-	return tiny_disk(k, tpgt, lun, ret);
+	return of(k)->disk ? tiny_disk(k, tpgt, lun, ret) : -ENXIO;
 }
 
 static int tiny_rescan(struct kfs *k, const char *tpgt, unsigned lun)

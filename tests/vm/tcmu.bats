@@ -53,3 +53,13 @@ serve() {	# BACKEND [ATTRIBUTE…]: a namespace of s1, and LUN 0 of t1
 	pr_release "$scsi" 0xabcd 1
 	dd if=/dev/zero of="$nvme" bs=1M count=1 oflag=direct status=none
 }
+
+@test "a program that never answers fails its own backend alone, when its time for a command is over, and leaves nothing" {
+	user_program test/silent --silent
+	dump >"$W/before"
+	status 1 nvmetctl create backends/silent type=user size=16MiB dev_config=test/silent cmd_time_out=1 \
+		create "subsystems/$NQN:s1" create "subsystems/$NQN:s1/namespaces/1" backend=silent
+	contains backends/silent "did not answer"
+	dump >"$W/after"
+	same "$W/before" "$W/after"
+}

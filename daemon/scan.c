@@ -15,7 +15,7 @@ struct piece {
 struct scan {
 	struct manager *m;
 	struct tree *tree;
-	const struct tree *names[4];	/* ended by NULL */
+	const struct tree *target;
 	struct oplist ops;
 	char **texts;		/* one for each operation; NULL: the folder is absent */
 	struct piece *pieces;
@@ -38,10 +38,30 @@ static void scan_free(struct scan *s)
 	free(s);
 }
 
+/* Where names are looked up, ended by NULL. Not to be kept: whoever reads the kernel whole meanwhile replaces the manager's tree. */
+struct names {
+	const struct tree *trees[4];
+};
+
+static struct names names_of(const struct scan *s)
+{
+	struct names names = { { 0 } };
+	size_t n = 0;
+
+	if (s->target)
+		names.trees[n++] = s->target;
+	names.trees[n++] = s->m->wanted;
+	if (s->m->actual)
+		names.trees[n] = s->m->actual;
+	return names;
+}
+
 static void scan_finish(struct scan *s)
 {
+	struct names names = names_of(s);
+
 	if (!cfg_error_is_set(&s->err))
-		kernel_absorb(s->tree, s->names, &s->ops, s->texts, &s->err);
+		kernel_absorb(s->tree, names.trees, &s->ops, s->texts, &s->err);
 	s->done(s->userdata, cfg_error_is_set(&s->err) ? &s->err : NULL);
 	scan_free(s);
 }
@@ -98,28 +118,18 @@ static int submit(struct scan *s)
 	return 0;
 }
 
-static void add_names(struct scan *s, const struct tree *t)
-{
-	size_t i = 0;
-
-	while (s->names[i])
-		i++;
-	s->names[i] = t;
-}
-
 int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, struct tree *tree, scan_done_fn done,
 	       void *userdata)
 {
 	struct scan *s = calloc(1, sizeof(*s));
+	struct names names;
 	int r;
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct scan){ .m = m, .tree = tree, .done = done, .userdata = userdata };
-	add_names(s, target);
-	add_names(s, m->wanted);
-	add_names(s, m->actual);
-	r = kernel_scan(s->names, scope, &s->ops);
+	*s = (struct scan){ .m = m, .target = target, .tree = tree, .done = done, .userdata = userdata };
+	names = names_of(s);
+	r = kernel_scan(names.trees, scope, &s->ops);
 	if (r >= 0) {
 		s->n_pieces = (s->ops.n + PIECE - 1) / PIECE;
 		s->texts = calloc(s->ops.n ? s->ops.n : 1, sizeof(*s->texts));

@@ -312,6 +312,40 @@ end_user_programs() {
 	USER_PROGRAMS=
 }
 
+TCMU_PARAMETERS=/sys/module/target_core_user/parameters
+
+# Those who wait for an answer that will not come are sent away. As long as it is blocked there are no events.
+free_tcmu() {
+	echo 1 >$TCMU_PARAMETERS/block_netlink
+	echo 1 >$TCMU_PARAMETERS/reset_netlink
+	echo 0 >$TCMU_PARAMETERS/block_netlink
+}
+
+# tcmu_replies 1|0: somebody says for good, to the kernel, that events of user backends will (not) be answered.
+tcmu_replies() {
+	python3 - "$1" <<-'END'
+		import socket, struct, sys
+		SET_FEATURES, REPLY_SUPPORT = 7, 9
+		def attribute(kind, data):
+		    return struct.pack("HH", 4 + len(data), kind) + data + b"\0" * (-len(data) % 4)
+		def ask(family, command, attributes):
+		    body = struct.pack("BBH", command, 2, 0) + attributes
+		    s.send(struct.pack("IHHII", 16 + len(body), family, 5, 1, 0) + body)
+		    return s.recv(65536)
+		s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+		s.bind((0, 0))
+		reply = ask(16, 3, attribute(2, b"TCM-USER\0"))[20:]
+		while True:
+		    length, kind = struct.unpack("HH", reply[:4])
+		    if kind == 1:
+		        break
+		    reply = reply[length + 3 & ~3:]
+		family, = struct.unpack("H", reply[4:6])
+		error, = struct.unpack("i", ask(family, SET_FEATURES, attribute(REPLY_SUPPORT, bytes([int(sys.argv[1])])))[16:20])
+		sys.exit(-error)
+	END
+}
+
 # ---- what a worker does ----
 
 # operation WORDS PATH [VALUE]: one operation of a worker on this kernel, without nvmetd (tests/vm/operation.c).

@@ -108,7 +108,7 @@ static char *digest(enum kind kind, struct json_object *o)
 	case KIND_BACKEND:
 		return backend_digest(o);
 	case KIND_ALUA_GROUP:
-		return strdup(member(o, "alua_access_state") ? member_string(o, "alua_access_state") : "optimized");
+		return strdup(member(o, "access_state") ? member_string(o, "access_state") : "optimized");
 	case KIND_NAMESPACE:
 		return backend_text(o);
 	case KIND_PORT:

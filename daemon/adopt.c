@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "daemon/manager-private.h"
+#include "kernel/element.h"
 
 struct adopt {
 	struct manager *m;
@@ -164,12 +165,14 @@ static bool is_kernels_own(const struct object *o)
 static int adopt_object(struct adopt *a, const struct object *from)
 {
 	_cleanup_free_ char *path = object_path(from);
+	_cleanup_element_ struct element e = { 0 };
 	struct object *o;
 	int r;
 
 	if (!path)
 		return -ENOMEM;
-	if (tree_find(a->to, path) || is_kernels_own(from) || !asked_for(a, path))
+	if (tree_find(a->to, path) || is_kernels_own(from) || !asked_for(a, path) ||
+	    (element_parse(path, &e) >= 0 && element_is_wanted(a->m->wanted, &e)))
 		return adopt_children(a, from);
 	r = tree_add(a->to, path, &o);
 	if (r == -ENOENT)

@@ -70,7 +70,7 @@ int drift_update(struct manager *m, const struct scope *s)
 		_cleanup_element_ struct element e = { 0 };
 
 		r = element_parse(*text, &e);
-		if (r >= 0 && element_is_in(m->wanted, &e))
+		if (r >= 0 && element_is_wanted(m->wanted, &e))
 			r = strv_append(&wanted.elements, *text);
 	}
 	if (r >= 0)

@@ -222,7 +222,7 @@ static bool fact_marked(void *userdata, const char *path)
 	return marks_has(t->m, path);
 }
 
-/* Ours is what is wanted, and what the ledger knows; of an edge it is enough that it is in the wanted list. A bridge belongs to its backend. */
+/* Ours is what is wanted, and what the ledger knows. A bridge belongs to its backend. */
 static bool fact_owned(void *userdata, const char *element)
 {
 	struct txn *t = userdata;
@@ -230,17 +230,14 @@ static bool fact_owned(void *userdata, const char *element)
 
 	if (ledger_owns(t->m->ledger, element))
 		return true;
-	if (element_parse(element, &e) >= 0 && e.edge) {
-		const struct object *o = tree_find(t->m->wanted, e.object);
-
-		return o && object_lists(o, e.edge, e.name);
-	}
+	if (element_parse(element, &e) < 0)
+		return false;
 	if (e.kind == KIND_BRIDGE) {
 		_cleanup_free_ char *backend = path_parent(element);
 
 		return backend && tree_find(t->m->wanted, backend);
 	}
-	return tree_find(t->m->wanted, element) != NULL;
+	return tree_find(t->m->wanted, element) || element_is_wanted(t->m->wanted, &e);
 }
 
 /* Which secret the kernel holds cannot be read. It is the one that was written last, unless a daemon ended while it was at that. */

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "daemon/manager-private.h"
+#include "kernel/element.h"
 
 static void add_string(struct json_object *o, const char *key, const char *value)
 {
@@ -14,6 +15,14 @@ static void add_string(struct json_object *o, const char *key, const char *value
 
 /* ---- foreign objects ---- */
 
+/* A group that the access state of a backend makes. */
+static bool is_own_group(const struct manager *m, const struct object *o, const char *path)
+{
+	_cleanup_element_ struct element e = { 0 };
+
+	return (o->kind == KIND_ANA_GROUP || o->kind == KIND_ALUA_GROUP) && element_parse(path, &e) >= 0 && element_is_wanted(m->wanted, &e);
+}
+
 static bool is_ours(const struct manager *m, const struct object *o, const char *path)
 {
 	if (tree_find(m->wanted, path) || ledger_owns(m->ledger, path) || kind_info(o->kind)->internal)
@@ -21,7 +30,7 @@ static bool is_ours(const struct manager *m, const struct object *o, const char 
 	/* A fabric's folder is everybody's; what stands in it may be somebody's. */
 	if (o->kind == KIND_NVMET || o->kind == KIND_TARGET_CORE || o->kind == KIND_FABRIC)
 		return true;
-	return o->kind == KIND_ANA_GROUP && streq(o->name, "1");
+	return (o->kind == KIND_ANA_GROUP && streq(o->name, "1")) || is_own_group(m, o, path);
 }
 
 typedef int (*foreign_fn)(void *userdata, const struct object *o, const char *path);

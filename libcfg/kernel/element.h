@@ -18,6 +18,8 @@ struct element {
 int element_parse(const char *text, struct element *ret);
 void element_done(struct element *e);
 #define _cleanup_element_ _cleanup_(element_done)
+/* Whether it is to be in the kernel, also when it is none that people have. */
+bool element_is_wanted(const struct tree *wanted, const struct element *e);
 bool element_is_in(const struct tree *t, const struct element *e);
 /* Whether the kernel would have to be told; of a secret only whether there is one. */
 bool row_differs(const struct object *target, const struct object *actual, const struct attr_row *row);

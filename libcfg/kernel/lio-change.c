@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "kernel/lio.h"
+#include "model/access.h"
 #include "model/backend.h"
 
 bool lio_needs_anew(struct planner *p, const char *path, const struct object *target, const struct object *actual)
@@ -99,12 +100,15 @@ static int affect(struct planner *p, struct step *s, const char *path, const str
 	int r = tpg ? lio_affect_tpg(p, s, tpg) : 0;
 
 	if (target->kind == KIND_ALUA_GROUP || target->kind == KIND_BACKEND) {
-		const char *name = target->kind == KIND_BACKEND ? target->name : target->parent->name;
-		struct users u = tree_users(p->wanted, KIND_BACKEND, name);
+		bool alua = target->kind == KIND_ALUA_GROUP;
+		struct users u = tree_users(p->wanted, KIND_BACKEND, alua ? target->parent->name : target->name);
 
 		for (size_t i = 0; r >= 0 && i < u.n; i++) {
 			_cleanup_free_ char *user = object_path(u.items[i]), *group = user ? lio_tpg_of(user) : NULL;
 
+			/* The LUN of a bridge is in no group but the kernel's own, which serves at all times. */
+			if (alua && (u.items[i]->kind != KIND_LUN || !streq_ptr(access_group_of(p->wanted, u.items[i]), target->name)))
+				continue;
 			if (u.items[i]->kind == KIND_NAMESPACE)
 				r = nvmet_affect_subsystem(p, s, nvmet_nqn_of(u.items[i]));
 			else
@@ -112,6 +116,33 @@ static int affect(struct planner *p, struct step *s, const char *path, const str
 		}
 	}
 	return r;
+}
+
+/* Of an ALUA group of the backend, as it is or as it will be. */
+static const char *group_state(struct planner *p, const struct tree *t, const char *backend, const char *group)
+{
+	_cleanup_free_ char *path = group ? strf("backends/%s/alua_groups/%s", backend, group) : NULL;
+	const struct object *o = path ? tree_find(map_get(p->in_scope, path) ? t : p->wanted, path) : NULL;
+
+	return o ? object_effective(o, attr_find(KIND_ALUA_GROUP, "access_state")) : "optimized";
+}
+
+/* Initiators notice an access state when it takes the blocks from them. */
+static enum effect change_effect(struct planner *p, const struct attr_row *row, const struct object *target, const struct object *actual)
+{
+	const char *backend = target->kind == KIND_LUN ? object_get(target, "backend") : NULL;
+	const char *was, *is;
+
+	if (target->kind == KIND_ALUA_GROUP && streq(row->name, "access_state")) {
+		was = object_get_row(actual, row);
+		is = object_get_row(target, row);
+	} else if (backend && streq(row->name, "alua_group")) {
+		was = group_state(p, p->actual, backend, object_get_row(actual, row));
+		is = group_state(p, p->target, backend, object_get_row(target, row));
+	} else {
+		return row->effect;
+	}
+	return access_serves_io(was) && !access_serves_io(is) ? EFFECT_VANISH : EFFECT_NONE;
 }
 
 /* A portal group is opened by a step of its own, after what this one changes. */
@@ -192,7 +223,7 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 			r = after_group(s, target, row);
 		if (r < 0)
 			break;
-		step_worsen(s, row->effect);
+		step_worsen(s, change_effect(p, row, target, actual));
 		r = step_write_row(s, folder, row, object_get_row(target, row), 0);
 		if (target->kind == KIND_BACKEND && row->file && strncmp(row->file, "attrib/", 7) == 0)
 			feature = row;

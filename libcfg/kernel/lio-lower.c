@@ -4,20 +4,25 @@
 
 #include "base/text.h"
 #include "kernel/lio.h"
+#include "model/access.h"
 #include "model/backend.h"
 
 bool lio_is_wanted(const struct tree *wanted, const struct element *e)
 {
-	const struct object *o = tree_find(wanted, e->object);
+	const struct object *o = tree_find(wanted, e->object), *backend;
 	_cleanup_free_ char *parent = NULL;
 
 	if (e->kind == KIND_BACKEND)
 		return o && backend_is_shared(wanted, o);
-	if (e->kind != KIND_BRIDGE)
+	if (e->kind != KIND_BRIDGE && e->kind != KIND_ALUA_GROUP)
 		return o;
 	parent = path_parent(e->object);
-	o = parent ? tree_find(wanted, parent) : NULL;
-	return o && backend_has_bridge(wanted, o);
+	backend = parent ? tree_find(wanted, parent) : NULL;
+	if (!backend || !backend_is_shared(wanted, backend))
+		return false;
+	if (e->kind == KIND_BRIDGE)
+		return backend_has_bridge(wanted, backend);
+	return o || (streq(strrchr(e->object, '/') + 1, ACCESS_GROUP) && access_has_group(wanted, backend));
 }
 
 /* Constants that an object of this type or fabric does not have are not spelled out. */
@@ -34,7 +39,7 @@ static int lower_values(struct object *o, const struct object *wanted)
 	return r;
 }
 
-int lio_lower_object(struct object *o, const struct object *wanted, struct cfg_error *err)
+int lio_lower_object(struct object *o, const struct object *wanted, const struct tree *t, struct cfg_error *err)
 {
 	int r = lower_values(o, wanted);
 
@@ -42,8 +47,24 @@ int lio_lower_object(struct object *o, const struct object *wanted, struct cfg_e
 		r = object_set_attr(o, "enable", "1");
 	if (r >= 0 && o->kind == KIND_LUN)
 		r = object_set_attr(o, "link", object_get(wanted, "backend"));
+	if (r >= 0 && o->kind == KIND_LUN)
+		r = object_set_attr(o, "alua_group", access_group_of(t, wanted));
 	if (r >= 0 && o->kind == KIND_MAPPED_LUN)
 		r = object_set_attr(o, "link", "lun");
+	return r < 0 ? cfg_error_oom(err) : 0;
+}
+
+/* Only the target changes its state: initiators that did would leave NVMe hosts behind. */
+int lio_lower_access_group(struct object *o, const struct object *backend, struct cfg_error *err)
+{
+	int r = lower_values(o, o);
+
+	if (r >= 0)
+		r = object_set_attr(o, "tg_pt_gp_id", ACCESS_GROUP_ID);
+	if (r >= 0)
+		r = object_set_attr(o, "alua_access_type", "implicit");
+	if (r >= 0)
+		r = object_set_attr(o, "access_state", object_get(backend, "access_state"));
 	return r < 0 ? cfg_error_oom(err) : 0;
 }
 

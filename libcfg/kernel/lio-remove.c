@@ -217,6 +217,9 @@ static int remove_plain(struct planner *p, const char *path, const struct object
 
 	if (r >= 0)
 		r = weigh(p, s, path, EFFECT_DISCONNECT);
+	/* A LUN that is left without its group is in the default one, where all is open. */
+	if (r >= 0 && actual->kind == KIND_ALUA_GROUP)
+		r = step_after(s, "-luns:%s", actual->parent->name);
 	if (r >= 0 && actual->kind == KIND_FABRIC)
 		r = forget_discovery(s, folder, actual);
 	return r < 0 ? r : step_op(s, OP_RMDIR, flags, folder, NULL, NULL);

@@ -23,8 +23,9 @@ int lio_absorb_disks(struct tree *actual);
 
 /* ---- lio-lower.c ---- */
 
-/* Fills the object of the lowered tree; wanted: as people have it. A bridge is its backend's. */
-int lio_lower_object(struct object *o, const struct object *wanted, struct cfg_error *err);
+/* Fills the object of the lowered tree; wanted: as people have it, in t. A bridge and the ALUA group for its access state are their backend's. */
+int lio_lower_object(struct object *o, const struct object *wanted, const struct tree *t, struct cfg_error *err);
+int lio_lower_access_group(struct object *o, const struct object *backend, struct cfg_error *err);
 int lio_lower_bridge(struct object *o, const struct object *backend, struct cfg_error *err);
 /* Whether the element, which is none that people have, or that is one of the SCSI target only at times, is to be in the kernel. */
 bool lio_is_wanted(const struct tree *wanted, const struct element *e);

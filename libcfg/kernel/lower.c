@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "kernel/element.h"
 #include "kernel/lio.h"
+#include "model/access.h"
 #include "model/backend.h"
 
 static int lower_namespace(struct object *o, const struct object *wanted, const struct tree *t, struct cfg_error *err)
@@ -20,7 +21,8 @@ static int lower_namespace(struct object *o, const struct object *wanted, const 
 
 		return cfg_error_set_at(err, ENOENT, path, "backend", "names no backend with a device or file");
 	}
-	if (object_set_attr(o, "device_path", device) < 0 || object_set_attr(o, "device_uuid", object_get(b, "uuid")) < 0 ||
+	if (object_set_attr(o, "device_path", device) < 0 || object_set_attr(o, "ana_grpid", access_ana_grpid(t, wanted)) < 0 ||
+	    object_set_attr(o, "device_uuid", object_get(b, "uuid")) < 0 ||
 	    object_set_attr(o, "device_nguid", object_get(b, "nguid")) < 0 ||
 	    object_set_attr(o, "buffered_io", shared ? "0" : object_effective(b, attr_find(KIND_BACKEND, "buffered_io"))) < 0)
 		return cfg_error_oom(err);
@@ -89,22 +91,50 @@ int target_ensure(struct tree *t, const char *path, struct object **ret)
 	return 0;
 }
 
-/* An object that is not in the kernel's tree at all times, or in nobody's but the planner's. */
+/* State of an ANA group that is there for the access state of a backend; NULL when it is none. */
+static const char *ana_state_of(const struct tree *wanted, const struct element *e)
+{
+	const char *port = e->object + strlen("ports/"), *group = strrchr(e->object, '/');
+	char id[16];
+	int n = e->kind == KIND_ANA_GROUP ? snprintf(id, sizeof(id), "%.*s", (int)strcspn(port, "/"), port) : 0;
+
+	return n > 0 && (size_t)n < sizeof(id) ? access_ana_state(wanted, id, group + 1) : NULL;
+}
+
+bool element_is_wanted(const struct tree *wanted, const struct element *e)
+{
+	if (e->edge)
+		return element_is_in(wanted, e);
+	return lio_is_kind(e->kind) ? lio_is_wanted(wanted, e) : tree_find(wanted, e->object) || ana_state_of(wanted, e);
+}
+
+/* An object that is in nobody's document: what a backend asks for without naming it. */
+static int lower_own(struct object *o, const struct tree *wanted, const struct element *e, struct cfg_error *err)
+{
+	_cleanup_free_ char *parent = path_parent(e->object);
+	const struct object *backend;
+
+	if (!parent)
+		return cfg_error_oom(err);
+	if (e->kind == KIND_ANA_GROUP)
+		return object_set_attr(o, "ana_state", ana_state_of(wanted, e)) < 0 ? cfg_error_oom(err) : 0;
+	backend = tree_find(wanted, parent);
+	return e->kind == KIND_BRIDGE ? lio_lower_bridge(o, backend, err) : lio_lower_access_group(o, backend, err);
+}
+
+/* An object that may not be in the kernel's tree at all times. */
 static int lower_element(struct tree *target, const struct tree *wanted, const struct element *e, struct cfg_error *err)
 {
 	const struct object *o = tree_find(wanted, e->object);
-	_cleanup_free_ char *parent = NULL;
 	struct object *to;
 
-	if (lio_is_kind(e->kind) ? !lio_is_wanted(wanted, e) : !o)
+	if (!element_is_wanted(wanted, e))
 		return 0;
 	if (target_ensure(target, e->object, &to) < 0)
 		return cfg_error_oom(err);
-	if (e->kind == KIND_BRIDGE) {
-		parent = path_parent(e->object);
-		return parent ? lio_lower_bridge(to, tree_find(wanted, parent), err) : cfg_error_oom(err);
-	}
-	return lio_is_kind(e->kind) ? lio_lower_object(to, o, err) : lower_object(to, o, wanted, err);
+	if (!o)
+		return lower_own(to, wanted, e, err);
+	return lio_is_kind(e->kind) ? lio_lower_object(to, o, wanted, err) : lower_object(to, o, wanted, err);
 }
 
 static int lower_edge(struct tree *target, const struct tree *wanted, const struct element *e, struct cfg_error *err)

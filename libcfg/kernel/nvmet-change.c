@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "kernel/planner.h"
+#include "model/access.h"
 
 /* ---- what differs ---- */
 
@@ -138,16 +139,11 @@ static bool moves_up(const struct object *target, const struct object *actual)
 	return min && max && text_to_i64(min, &a) >= 0 && text_to_i64(max, &b) >= 0 && a > b;
 }
 
-static bool serves_io(const char *ana_state)
-{
-	return streq_ptr(ana_state, "optimized") || streq_ptr(ana_state, "non-optimized");
-}
-
 static enum effect live_effect(const struct attr_row *row, const struct object *target, const struct object *actual)
 {
-	if (streq(row->name, "ana_state"))
-		return serves_io(object_get_row(actual, row)) && !serves_io(object_get_row(target, row)) ? row->effect : EFFECT_NONE;
-	return row->effect;
+	if (!streq(row->name, "ana_state"))
+		return row->effect;
+	return access_serves_io(object_get_row(actual, row)) && !access_serves_io(object_get_row(target, row)) ? row->effect : EFFECT_NONE;
 }
 
 static int live_write(struct planner *p, struct step *s, const char *path, const char *folder, const struct attr_row *row,
@@ -162,15 +158,11 @@ static int live_write(struct planner *p, struct step *s, const char *path, const
 	return r < 0 ? r : step_write_row(s, folder, row, object_get_row(target, row), 0);
 }
 
-static int affect_users(struct planner *p, struct step *s, const char *path, const struct object *target)
+static int affect_users(struct planner *p, struct step *s, const struct object *target)
 {
-	_cleanup_free_ char *port = path_parent(path);
-
 	if (target->kind == KIND_SUBSYSTEM)
 		return nvmet_affect_subsystem(p, s, target->name);
-	if (target->kind == KIND_ANA_GROUP)
-		return port ? nvmet_affect_port(p, s, port) : -ENOMEM;
-	return 0;
+	return target->kind == KIND_ANA_GROUP ? nvmet_affect_group(p, s, target) : 0;
 }
 
 /* Host, subsystem, ANA group, global: attributes that the kernel takes at any time. */
@@ -198,7 +190,7 @@ int nvmet_change_live(struct planner *p, const char *path, const struct object *
 	if (s && r >= 0 && later)
 		r = live_write(p, s, path, folder, later, target);
 	if (s && r >= 0 && s->effect != EFFECT_NONE)
-		r = affect_users(p, s, path, target);
+		r = affect_users(p, s, target);
 	return r < 0 || target->kind != KIND_SUBSYSTEM ? r : change_passthru(p, path, target, actual);
 }
 
@@ -213,7 +205,7 @@ static int group_is_served(struct planner *p, const char *port, const char *grou
 	if (!path)
 		return -ENOMEM;
 	o = tree_find(map_get(p->in_scope, path) ? p->target : p->wanted, path);
-	*ret = o ? serves_io(object_effective(o, attr_find(KIND_ANA_GROUP, "ana_state"))) : streq(group, "1");
+	*ret = o ? access_serves_io(object_effective(o, attr_find(KIND_ANA_GROUP, "ana_state"))) : streq(group, "1");
 	return 0;
 }
 

@@ -74,10 +74,9 @@ static int remove_plain(struct planner *p, const char *path, const struct object
 			r = step_write_row(s, folder, attr_find(KIND_SUBSYSTEM, "passthru_enable"), "0", OP_MAY_BE_ABSENT);
 	}
 	if (actual->kind == KIND_ANA_GROUP) {
-		_cleanup_free_ char *port = strf("ports/%s", actual->parent->name);
-
-		s->effect = EFFECT_VANISH;
-		r = port ? nvmet_affect_port(p, s, port) : -ENOMEM;
+		r = nvmet_affect_group(p, s, actual);
+		if (s->affects)
+			s->effect = EFFECT_VANISH;
 	}
 	return r < 0 ? r : step_op(s, OP_RMDIR, OP_MAY_BE_ABSENT, folder, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "kernel/planner.h"
+#include "model/access.h"
 #include "model/address.h"
 #include "model/backend.h"
 
@@ -64,17 +65,51 @@ int nvmet_affect_subsystem(struct planner *p, struct step *s, const char *nqn)
 	return r;
 }
 
-int nvmet_affect_port(struct planner *p, struct step *s, const char *port)
+/* As read, else as wanted before. */
+static char *const *served_by(const struct planner *p, const char *port)
 {
-	const struct object *o = tree_find(p->actual, port);
+	const struct object *o = tree_find(p->actual, port), *w = tree_find(p->wanted, port);
 	char *const *list = o ? object_get_list(o, attr_find(KIND_PORT, "subsystems")) : NULL;
-	const struct object *w = tree_find(p->wanted, port);
-	int r = 0;
 
-	if (!list && w)
-		list = object_get_list(w, attr_find(KIND_PORT, "subsystems"));
-	for (; r >= 0 && list && *list; list++)
-		r = step_affects(s, "%s/subsystems/%s", port, *list);
+	return list || !w ? list : object_get_list(w, attr_find(KIND_PORT, "subsystems"));
+}
+
+/* Of a subsystem that nobody here knows anything may be in it. */
+static int has_in_group(const struct planner *p, const char *nqn, const char *group, bool *ret)
+{
+	const struct object *s = object_child(tree_root(p->wanted), KIND_SUBSYSTEM, nqn);
+
+	*ret = !s;
+	for (size_t i = 0; s && !*ret && i < object_count(s, KIND_NAMESPACE); i++) {
+		const struct object *ns = object_nth(s, KIND_NAMESPACE, i);
+		_cleanup_free_ char *path = object_path(ns);
+		const char *number;
+
+		if (!path)
+			return -ENOMEM;
+		number = access_ana_grpid(p->wanted, ns);
+		if (map_get(p->in_scope, path)) {
+			ns = tree_find(p->target, path);
+			number = ns ? object_get(ns, "ana_grpid") : NULL;
+		}
+		*ret = streq_ptr(number, group);
+	}
+	return 0;
+}
+
+int nvmet_affect_group(struct planner *p, struct step *s, const struct object *group)
+{
+	_cleanup_free_ char *port = strf("ports/%s", group->parent->name);
+	char *const *list = port ? served_by(p, port) : NULL;
+	int r = port ? 0 : -ENOMEM;
+
+	for (; r >= 0 && list && *list; list++) {
+		bool in = false;
+
+		r = has_in_group(p, *list, group->name, &in);
+		if (r >= 0 && in)
+			r = step_affects(s, "%s/subsystems/%s", port, *list);
+	}
 	return r;
 }
 

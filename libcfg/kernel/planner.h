@@ -68,7 +68,8 @@ const char *nvmet_nqn_of(const struct object *o);		/* of a subsystem or a namesp
 int nvmet_linked_edges(struct planner *p, const char *nqn, char ***ret);
 bool nvmet_is_linked(struct planner *p, const char *nqn);
 int nvmet_affect_subsystem(struct planner *p, struct step *s, const char *nqn);
-int nvmet_affect_port(struct planner *p, struct step *s, const char *port);
+/* Hosts at the port of an ANA group whose subsystem has a namespace in it after the plan. */
+int nvmet_affect_group(struct planner *p, struct step *s, const struct object *group);
 void step_worsen(struct step *s, enum effect e);		/* never betters */
 /* value NULL: what clears it. */
 int step_write_row(struct step *s, const char *folder, const struct attr_row *row, const char *value, unsigned flags);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "kernel/element.h"
 #include "kernel/kernel.h"
+#include "model/access.h"
 #include "model/backend.h"
 
 void scope_done(struct scope *s)
@@ -47,7 +48,7 @@ int element_parse(const char *text, struct element *ret)
 		word = strndup(folder, (size_t)(name - folder));
 		row = word ? attr_find_file(kind, word) : NULL;
 	}
-	if (row && attr_is_list(row)) {
+	if (row && attr_is_links(row)) {
 		*ret = (struct element){ .edge = row, .kind = kind, .object = steal_ptr(holder), .name = strdup(name + 1),
 					 .far = strf("%s/%s", kind_info(row->ref)->collection, name + 1) };
 		return ret->name && ret->far ? 0 : -ENOMEM;
@@ -67,6 +68,7 @@ struct gather {
 	const struct tree *after;
 	struct map *by_path;		/* changes */
 	struct map *had_luns;		/* names of backends that a LUN which changes, or goes, was for */
+	const struct changes *changes;
 	int r;
 };
 
@@ -141,8 +143,7 @@ static void put_edges_to(struct gather *g, const struct tree *t, const struct ob
 		_cleanup_free_ char *holder = object_path(u.items[i]);
 
 		attr_foreach(row, u.items[i]->kind)
-			if (row->type == ATTR_REFS && row->ref == o->kind && holder &&
-			    object_lists(u.items[i], row, o->name))
+			if (attr_is_links(row) && row->ref == o->kind && holder && object_lists(u.items[i], row, o->name))
 				put_edge(g, holder, row, o->name);
 	}
 }
@@ -153,6 +154,115 @@ static void put_bridge(struct gather *g, const char *backend)
 
 	put(g, g->elements, path);
 }
+
+/* ---- the groups that access states make ---- */
+
+static const struct change *change_of_backend(const struct gather *g, const char *backend)
+{
+	_cleanup_free_ char *path = strf("backends/%s", backend);
+
+	return path && g->by_path ? map_get(g->by_path, path) : NULL;
+}
+
+/* The backend as it was and as it will be; NULL when it was not, or will not be. */
+static void find_backend(const struct gather *g, const char *name, const struct object *ret[2])
+{
+	const struct change *c = change_of_backend(g, name);
+
+	ret[1] = object_child(tree_root(g->after), KIND_BACKEND, name);
+	ret[0] = c ? c->before : ret[1];
+}
+
+static bool has_access_state(const struct object *backend)
+{
+	return backend && object_get(backend, "access_state");
+}
+
+static void put_access_group(struct gather *g, const char *backend)
+{
+	_cleanup_free_ char *path = strf("backends/%s/alua_groups/" ACCESS_GROUP, backend);
+	const struct object *b[2];
+
+	find_backend(g, backend, b);
+	if (has_access_state(b[0]) || has_access_state(b[1]))
+		put(g, g->elements, path);
+}
+
+/* The ANA groups of the port that the backend has, or had, to itself. */
+static void put_ana_groups(struct gather *g, const char *port, const char *backend)
+{
+	const struct object *b[2];
+
+	find_backend(g, backend, b);
+	for (size_t i = 0; i < ARRAY_SIZE(b); i++) {
+		const char *number = has_access_state(b[i]) ? object_get(b[i], "ana_grpid") : NULL;
+		_cleanup_free_ char *path = number ? strf("ports/%s/ana_groups/%s", port, number) : NULL;
+
+		if (number)
+			put(g, g->elements, path);
+	}
+}
+
+/* The same of all ports that serve the subsystem, or did. */
+static void put_ana_groups_of(struct gather *g, const char *nqn, const char *backend)
+{
+	struct users u = tree_users(g->after, KIND_SUBSYSTEM, nqn);
+	const struct object *b[2];
+
+	find_backend(g, backend, b);
+	if (!has_access_state(b[0]) && !has_access_state(b[1]))
+		return;
+	for (size_t i = 0; i < u.n; i++)
+		put_ana_groups(g, u.items[i]->name, backend);
+	for (size_t i = 0; g->changes && i < g->changes->n; i++) {
+		const struct change *c = g->changes->items[i];
+
+		if (c->before && c->before->kind == KIND_PORT &&
+		    object_lists(c->before, attr_find(KIND_PORT, "subsystems"), nqn))
+			put_ana_groups(g, c->before->name, backend);
+	}
+}
+
+static void put_ana_groups_of_backend(struct gather *g, const char *backend)
+{
+	struct users u = tree_users(g->after, KIND_BACKEND, backend);
+
+	for (size_t i = 0; i < u.n; i++)
+		if (u.items[i]->kind == KIND_NAMESPACE)
+			put_ana_groups_of(g, u.items[i]->parent->name, backend);
+}
+
+/* The same of one port that begins or ceases to serve the subsystem. Namespaces that go see to theirs. */
+static void put_ana_groups_served(struct gather *g, const char *port, const char *nqn)
+{
+	const struct object *s = object_child(tree_root(g->after), KIND_SUBSYSTEM, nqn);
+
+	for (size_t i = 0; s && i < object_count(s, KIND_NAMESPACE); i++) {
+		const char *backend = object_get(object_nth(s, KIND_NAMESPACE, i), "backend");
+
+		if (backend)
+			put_ana_groups(g, port, backend);
+	}
+}
+
+static void put_access(struct gather *g, const struct object *o)
+{
+	const char *backend = o->kind == KIND_NAMESPACE || o->kind == KIND_LUN ? object_get(o, "backend") : NULL;
+	char *const *subsystems = o->kind == KIND_PORT ? object_get_list(o, attr_find(KIND_PORT, "subsystems")) : NULL;
+
+	if (o->kind == KIND_BACKEND) {
+		put_access_group(g, o->name);
+		put_ana_groups_of_backend(g, o->name);
+	} else if (backend && o->kind == KIND_LUN) {
+		put_access_group(g, backend);
+	} else if (backend) {
+		put_ana_groups_of(g, o->parent->name, backend);
+	}
+	for (; subsystems && *subsystems; subsystems++)
+		put_ana_groups_served(g, o->name, *subsystems);
+}
+
+/* ---- objects ---- */
 
 static bool has_shared_backend(const struct tree *t, const struct object *user)
 {
@@ -171,7 +281,7 @@ static void put_whole(struct gather *g, const struct tree *t, const struct objec
 		put(g, g->elements, path);
 		put(g, g->folders, path);
 		attr_foreach(row, o->kind)
-			if (attr_is_list(row) && path)
+			if (attr_is_links(row) && path)
 				for (char *const *n = object_get_list(o, row); n && *n; n++)
 					put_edge(g, path, row, *n);
 		if (o->parent->kind == KIND_ROOT && !kind_info(o->kind)->singleton)
@@ -182,6 +292,7 @@ static void put_whole(struct gather *g, const struct tree *t, const struct objec
 	/* Which disk a namespace has, its bridge tells. */
 	if (o->kind == KIND_NAMESPACE && has_shared_backend(t, o))
 		put_bridge(g, object_get(o, "backend"));
+	put_access(g, o);
 	for (size_t i = 0; i < o->n_children; i++)
 		put_whole(g, t, o->children[i]);
 }
@@ -209,7 +320,7 @@ static bool attrs_changed(const struct change *c)
 	if (!c->before || !c->after)
 		return true;
 	attr_foreach(row, c->after->kind)
-		if (!attr_is_list(row) && row_changed(c, row))
+		if (!attr_is_links(row) && row_changed(c, row))
 			return true;
 	return false;
 }
@@ -242,13 +353,23 @@ static bool had_lun(const struct gather *g, const char *backend)
 
 static bool was_shared(const struct gather *g, const char *backend)
 {
-	_cleanup_free_ char *path = strf("backends/%s", backend);
-	const struct change *c = path ? map_get(g->by_path, path) : NULL;
-	const struct object *o = c ? c->before : path ? tree_find(g->after, path) : NULL;
+	const struct object *b[2];
 
-	if (!o)
+	find_backend(g, backend, b);
+	if (!b[0])
 		return false;
-	return backend_asks_for_sharing(o) || (!streq_ptr(object_get(o, "data_path"), "direct") && had_lun(g, backend));
+	return backend_asks_for_sharing(b[0]) || (!streq_ptr(object_get(b[0], "data_path"), "direct") && had_lun(g, backend));
+}
+
+/* What becomes a storage object, or was one, has its groups with it. */
+static void put_alua_groups(struct gather *g, const struct object *backend)
+{
+	for (size_t i = 0; i < object_count(backend, KIND_ALUA_GROUP); i++) {
+		_cleanup_free_ char *path = object_path(object_nth(backend, KIND_ALUA_GROUP, i));
+
+		put(g, g->elements, path);
+	}
+	put_access_group(g, backend->name);
 }
 
 /* What a backend that SCSI begins or ceases to serve, or that it serves under a new user, drags along. */
@@ -266,6 +387,8 @@ static void put_backend_of(struct gather *g, const struct object *user)
 		put(g, g->elements, path);
 		put_backend_users(g, backend);
 	}
+	if (is != was && b)
+		put_alua_groups(g, b);
 	if (is != was || (is && user->kind == KIND_NAMESPACE))
 		put_bridge(g, backend);
 }
@@ -286,6 +409,67 @@ static void put_mapped_luns(struct gather *g, const struct object *lun)
 	}
 }
 
+static bool access_changed(const struct change *c)
+{
+	return !c->before || !c->after || !streq_ptr(object_get(c->before, "access_state"), object_get(c->after, "access_state")) ||
+	       !streq_ptr(object_get(c->before, "ana_grpid"), object_get(c->after, "ana_grpid"));
+}
+
+static void put_change_of_backend(struct gather *g, const struct change *c, const struct object *o)
+{
+	const char *name = c->after ? c->after->name : c->before->name;
+	bool is = o && backend_is_shared(g->after, o), was = was_shared(g, name);
+
+	if (o && c->before)
+		put_backend_users(g, name);
+	if (was || is)
+		put_bridge(g, name);
+	if (o && was != is)
+		put_alua_groups(g, o);
+	if (access_changed(c)) {
+		put_access_group(g, name);
+		put_ana_groups_of_backend(g, name);
+	}
+}
+
+/* The groups that the object is in, or is to be in; that has a place in the tree, or had. */
+static void put_change_of_access(struct gather *g, const struct change *c)
+{
+	const struct object *some = c->after ? c->after : c->before;
+	_cleanup_free_ char *parent = path_parent(c->path), *name = parent ? strdup(strrchr(parent, '/') ? strrchr(parent, '/') + 1 : "") : NULL;
+
+	if (!name) {
+		g->r = -ENOMEM;
+		return;
+	}
+	if (some->kind == KIND_ALUA_GROUP)
+		put_ana_groups_of_backend(g, name);
+	for (size_t i = 0; i < 2; i++) {
+		const struct object *o = i ? c->after : c->before;
+		const char *backend = o && (o->kind == KIND_NAMESPACE || o->kind == KIND_LUN) ? object_get(o, "backend") : NULL;
+
+		if (backend && o->kind == KIND_LUN)
+			put_access_group(g, backend);
+		else if (backend)
+			put_ana_groups_of(g, name, backend);
+	}
+}
+
+/* The port begins or ceases to serve some. */
+static void put_change_of_port(struct gather *g, const struct change *c)
+{
+	const struct attr_row *row = attr_find(KIND_PORT, "subsystems");
+	char *const *before = c->before ? object_get_list(c->before, row) : NULL, *const *after = c->after ? object_get_list(c->after, row) : NULL;
+	const char *port = strrchr(c->path, '/') + 1;
+
+	for (char *const *n = before; n && *n; n++)
+		if (!strv_contains(after, *n))
+			put_ana_groups_served(g, port, *n);
+	for (char *const *n = after; n && *n; n++)
+		if (!strv_contains(before, *n))
+			put_ana_groups_served(g, port, *n);
+}
+
 static void put_change(struct gather *g, const struct change *c)
 {
 	const struct object *some = c->after ? c->after : c->before;
@@ -294,17 +478,17 @@ static void put_change(struct gather *g, const struct change *c)
 	if (attrs_changed(c))
 		put(g, g->elements, c->path);
 	attr_foreach(row, some->kind)
-		if (attr_is_list(row))
+		if (attr_is_links(row))
 			put_changed_edges(g, c->path, row, c->before ? object_get_list(c->before, row) : NULL,
 					  c->after ? object_get_list(c->after, row) : NULL);
 	if (o && needs_whole(c))
 		put_whole(g, g->after, o);
-	if (some->kind == KIND_BACKEND && attrs_changed(c)) {
-		if (o && c->before)
-			put_backend_users(g, o->name);
-		if (was_shared(g, some->name) || (o && backend_is_shared(g->after, o)))
-			put_bridge(g, some->name);
-	}
+	if (some->kind == KIND_BACKEND && attrs_changed(c))
+		put_change_of_backend(g, c, o);
+	if (some->kind == KIND_PORT)
+		put_change_of_port(g, c);
+	if (some->kind == KIND_NAMESPACE || some->kind == KIND_LUN || some->kind == KIND_ALUA_GROUP)
+		put_change_of_access(g, c);
 	if (some->kind == KIND_NAMESPACE || some->kind == KIND_LUN) {
 		put_backend_of(g, c->before);
 		put_backend_of(g, c->after);
@@ -334,6 +518,7 @@ int kernel_scope(const struct tree *after, const struct changes *c, struct scope
 	int r = gather_init(&g);
 
 	g.after = after;
+	g.changes = c;
 	g.by_path = map_new();
 	g.had_luns = map_new();
 	if (r < 0 || !g.by_path || !g.had_luns)
@@ -354,6 +539,7 @@ int kernel_scope_object(const struct tree *t, const char *path, struct scope *re
 
 	if (gather_init(&g) < 0)
 		g.r = -ENOMEM;
+	g.after = t;
 	if (!path)
 		put(&g, g.folders, "");
 	else if (!o)

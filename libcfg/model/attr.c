@@ -48,7 +48,7 @@ static struct kind_info kinds[] = {
 			   .doc = "Something that stores blocks. Namespaces and LUNs name it." },
 	[KIND_ALUA_GROUP] = { KIND_ALUA_GROUP, "alua_groups", "ALUA group", KIND_BACKEND, .kernel = "alua", .rows = rows_alua_group,
 			      .name_doc = PLAIN_NAME,
-			      .doc = "Target ports on which a backend has the same ALUA state." },
+			      .doc = "Target ports at which a backend has the same access state." },
 	[KIND_BRIDGE] = { KIND_BRIDGE, "bridge", "bridge", KIND_BACKEND, .singleton = true, .internal = true, .kernel = "target/loopback",
 			  .rows = rows_bridge, .doc = "The SCSI disk by which namespaces reach a backend of the SCSI target." },
 	[KIND_HOST] = { KIND_HOST, "hosts", "host", KIND_ROOT, .kernel = "nvmet/hosts", .rows = rows_host,

@@ -58,7 +58,7 @@ enum attr_type {
 	ATTR_SECRET,	/* a reference: "file:NAME" or "credential:NAME"; never the secret itself. JSON {"file":…}, {"credential":…};
 			 * an inline string is accepted on input and moved (see secret.h) */
 	ATTR_REF,	/* name of one object of kind ref */
-	ATTR_REFS,	/* sorted set of names of objects of kind ref; in the kernel a folder of links */
+	ATTR_REFS,	/* sorted set of names of objects of kind ref; in the kernel a folder of links, if it has a file */
 	ATTR_TYPE_MAX
 };
 
@@ -200,6 +200,11 @@ size_t attr_index(enum kind kind, const struct attr_row *row);
 static inline bool attr_is_list(const struct attr_row *row)
 {
 	return row->type == ATTR_REFS;
+}
+/* Whether each name of the list is a link in the kernel. */
+static inline bool attr_is_links(const struct attr_row *row)
+{
+	return attr_is_list(row) && row->file;
 }
 bool attr_is_secret(const struct attr_row *row);
 /* Whether the kernel file at that path ("nvmet/hosts/H/dhchap_key") holds a secret of any kind of object. */

@@ -16,6 +16,7 @@
 
 static const char *const types[] = { "block", "file", "ramdisk", "scsi", "user", "nvme-passthru", NULL };
 static const char *const ways[] = { "auto", "direct", "shared", NULL };
+static const char *const access_states[] = { "optimized", "non-optimized", "standby", "unavailable", "offline", "transitioning", NULL };
 static const char *const alua_states[] = { "optimized", "non-optimized", "standby", "unavailable", "lba-dependent", "offline",
 					   "transitioning", NULL };
 static const char *const alua_types[] = { "none", "implicit", "explicit", "both", NULL };
@@ -61,6 +62,11 @@ const struct attr_row rows_backend[] = {
 	  .only = STORED,
 	  .doc = "How NVMe hosts reach it: direct, by nvmet itself; shared, by the SCSI target, as everything that SCSI exports too or that "
 		 "only the SCSI target can do; auto takes direct when it can." },
+	{ "access_state", ATTR_WORD, .words = access_states, .source = ATTR_OPTIONAL, .effect = EFFECT_VANISH, .only = EMULATED,
+	  .doc = "Asymmetric access state, as ALUA of LUNs and as ANA of namespaces, at every target port that is in none of the backend's "
+		 "alua_groups. Left out: nothing is said of it, and each namespace has the ANA group that its ana_grpid names." },
+	{ "ana_grpid", ATTR_INT, .min = 2, .max = 127, .source = ATTR_GENERATED, .only = EMULATED,
+	  .doc = "Number of the ANA group by which access_state reaches NVMe hosts; the lowest free one when left out." },
 	{ "uuid", ATTR_UUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY, .only = STORED,
 	  .doc = "Identity of the disk: namespaces on it show this UUID." },
 	{ "nguid", ATTR_NGUID, .source = ATTR_GENERATED, .moment = ATTR_NEVER, .effect = EFFECT_IDENTITY, .only = STORED,
@@ -196,9 +202,11 @@ const struct attr_row rows_alua_group[] = {
 	{ "implicit_trans_secs", ATTR_INT, .min = 0, .max = 255, .file = "implicit_trans_secs", .source = ATTR_CONSTANT, .dflt = "0",
 	  .doc = "Seconds that initiators shall allow for an implicit transition." },
 	{ "preferred", ATTR_BOOL, .file = "preferred", .source = ATTR_CONSTANT, .dflt = "0", .doc = "The PREF bit: initiators shall prefer it." },
-	{ "alua_access_state", ATTR_WORD, .words = alua_states, .file = "alua_access_state", .codec = &codec_alua_state,
+	{ "access_state", ATTR_WORD, .words = alua_states, .file = "alua_access_state", .codec = &codec_alua_state,
 	  .source = ATTR_CONSTANT, .dflt = "optimized", .effect = EFFECT_VANISH,
-	  .doc = "Asymmetric access state (SPC-6 5.16.2)." },
+	  .doc = "Asymmetric access state (SPC-6 5.16.2) of the LUNs that name the group, and of the backend's namespaces at its ports." },
+	{ "ports", ATTR_REFS, .ref = KIND_PORT, .source = ATTR_OPTIONAL,
+	  .doc = "NVMe ports that are in the group, as LUNs are by their alua_group; of a backend that has an access_state." },
 	{ "alua_access_status", ATTR_WORD, .words = alua_statuses, .file = "alua_access_status", .codec = &codec_alua_status,
 	  .source = ATTR_CAPTURED, .doc = "What brought the state about." },
 	END

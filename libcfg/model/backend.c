@@ -66,7 +66,7 @@ bool backend_asks_for_sharing(const struct object *backend)
 		return false;
 	if (streq_ptr(way, "shared") || (type && !streq(type, "block") && !streq(type, "file")))
 		return true;
-	return !streq_ptr(way, "direct") && (object_count(backend, KIND_ALUA_GROUP) || backend_forced_by(backend));
+	return !streq_ptr(way, "direct") && backend_forced_by(backend);
 }
 
 bool backend_is_shared(const struct tree *t, const struct object *backend)

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "base/text.h"
+#include "model/access.h"
 #include "model/backend.h"
 #include "model/change.h"
 #include "model/keys.h"
@@ -114,6 +115,14 @@ static int make_rtpi(const struct object *o, char **ret)
 	return 0;
 }
 
+/* Of a backend whose access state is set. */
+static int make_ana_grpid(const struct object *o, char **ret)
+{
+	unsigned n = object_get(o, "access_state") && o->tree ? access_free_number(o->tree) : 0;
+
+	return n ? keep_number(n, ret) : 0;
+}
+
 /* The lowest that none of its kind beside it has. */
 static int make_number(const struct object *o, const char *attr, char **ret)
 {
@@ -180,6 +189,7 @@ static const struct maker {
 	{ KIND_BACKEND, "nguid", make_nguid, true },
 	{ KIND_BACKEND, "storage_object", make_storage_object, true },
 	{ KIND_BACKEND, "vpd_unit_serial", make_unit_serial, true },
+	{ KIND_BACKEND, "ana_grpid", make_ana_grpid, false },
 	{ KIND_LU_GROUP, "lu_gp_id", make_lu_gp_id, false },
 	{ KIND_ALUA_GROUP, "tg_pt_gp_id", make_tg_pt_gp_id, false },
 	{ KIND_TPG, "rtpi", make_rtpi, false },

@@ -20,6 +20,7 @@ static const struct keyed {
 	{ KIND_BACKEND, "nguid", "nguid" },
 	{ KIND_BACKEND, "vpd_unit_serial", "serial" },
 	{ KIND_BACKEND, "storage_object", "storage" },
+	{ KIND_BACKEND, "ana_grpid", "ana_grpid" },
 	{ KIND_LU_GROUP, "lu_gp_id", "lu_gp_id" },
 	{ KIND_BRIDGE, "disk", "disk" },
 	{ KIND_TPG, "rtpi", "rtpi" },
@@ -41,6 +42,18 @@ const char *key_of_service(struct key *k, const char *trtype, const char *trsvci
 const char *key_of_rtpi(struct key *k, unsigned rtpi)
 {
 	snprintf(k->text, sizeof(k->text), "rtpi:%u", rtpi);
+	return k->text;
+}
+
+const char *key_of_ana_grpid(struct key *k, const char *number)
+{
+	snprintf(k->text, sizeof(k->text), "ana_grpid:%s", number);
+	return k->text;
+}
+
+const char *key_of_ana_group(struct key *k, const char *number)
+{
+	snprintf(k->text, sizeof(k->text), "@ana_group:%s", number);
 	return k->text;
 }
 
@@ -86,6 +99,11 @@ size_t keys_of_name(const struct object *o, struct key k[KEYS_MAX])
 {
 	const char *colon = o->kind == KIND_PORTAL ? strrchr(o->name, ':') : NULL;
 
+	/* Group 1 is every namespace's and port's. */
+	if (o->kind == KIND_ANA_GROUP && !streq(o->name, "1")) {
+		key_of_ana_group(&k[0], o->name);
+		return 1;
+	}
 	if (!colon)
 		return 0;
 	snprintf(k[0].text, sizeof(k[0].text), "@portal:%s", o->name);
@@ -132,6 +150,10 @@ size_t keys_of_row(const struct object *o, const struct attr_row *row, struct ke
 	if (row->type == ATTR_REF) {
 		key_of_reference(&k[0], row->ref, value);
 		return 1;
+	}
+	if (o->kind == KIND_NAMESPACE && streq(row->name, "ana_grpid")) {
+		key_of_ana_group(&k[0], value);
+		return streq(value, "1") ? 0 : 1;
 	}
 	for (const struct keyed *d = keyed; d < keyed + ARRAY_SIZE(keyed); d++)
 		if (d->kind == o->kind && streq(d->attr, row->name)) {

@@ -19,6 +19,9 @@ const char *key_of_service(struct key *k, const char *trtype, const char *trsvci
 /* A backend by the name of the bridge that it has or would have. */
 const char *key_of_bridge(struct key *k, const char *name);
 const char *key_of_rtpi(struct key *k, unsigned rtpi);
+/* A backend by the number of its ANA group; ANA groups of ports, and namespaces, for which a number but 1 was chosen by hand. */
+const char *key_of_ana_grpid(struct key *k, const char *number);
+const char *key_of_ana_group(struct key *k, const char *number);
 /* A backend by the part of its unit serial that the NAA identifier is made of: digits in hexadecimal, whatever stands between them. */
 #define NAA_DIGITS 25
 const char *key_of_naa(struct key *k, const char *serial);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/text.h"
+#include "model/access.h"
 #include "model/backend.h"
 #include "model/keys.h"
 #include "model/validate-private.h"
@@ -52,8 +53,6 @@ char *why_shared(const struct tree *t, const struct object *backend)
 		return strf("its type is %s", type);
 	if (find_exporters(t, backend, KIND_LUN, &lun, &other))
 		return strf("%s exports it", lun);
-	if (object_count(backend, KIND_ALUA_GROUP))
-		return strdup("it has ALUA groups");
 	return row ? strf("%s is set", row->name) : strdup("data_path is shared");
 }
 
@@ -220,6 +219,38 @@ static void check_storage_object(struct check *c)
 	check_unique(c, "storage_object", "storage");
 }
 
+/* ---- access states ---- */
+
+/* The ANA group that is the backend's own must be nobody's who speaks of ANA groups by their numbers. */
+static void check_ana_grpid(struct check *c)
+{
+	const char *number = object_get(c->o, "ana_grpid");
+	_cleanup_free_ char *other = NULL;
+	struct users u;
+	struct key k;
+
+	if (!number)
+		return;
+	check_unique(c, "ana_grpid", "ana_grpid");
+	u = tree_key_owners(c->t, key_of_ana_group(&k, number));
+	other = u.n ? object_path(u.items[0]) : NULL;
+	if (other)
+		wrong(c, "ana_grpid", "%s is chosen by %s as well, and would have to be the backend's alone", number, other);
+}
+
+static void check_access(struct check *c)
+{
+	check_ana_grpid(c);
+	if (!object_get(c->o, "access_state"))
+		return;
+	if (!object_get(c->o, "ana_grpid") && !access_free_number(c->t))
+		wrong(c, "access_state", "finds no ANA group number from 2 to 127 that is free; each backend with an access_state has one");
+	if (object_get(c->o, "lu_group"))
+		wrong(c, "access_state", "cannot be with lu_group: the kernel changes the states of its backends together, and ANA would not follow");
+	if (is_word(c->o, "alua_support", "0"))
+		wrong(c, "access_state", "cannot be with alua_support=false, without which LUNs have no state");
+}
+
 static void check_shared(struct check *c)
 {
 	_cleanup_free_ char *why = NULL;
@@ -261,6 +292,7 @@ void check_backend(struct check *c)
 	check_passers(c);
 	check_direct(c);
 	check_storage_object(c);
+	check_access(c);
 	if (backend_is_shared(c->t, c->o))
 		check_shared(c);
 }
@@ -272,12 +304,25 @@ void check_no_controller(struct check *c, const struct object *backend)
 		      backend->name);
 }
 
+void check_no_backends_group(struct check *c, const char *attr, const char *number)
+{
+	struct key k;
+	struct users u = number ? tree_key_owners(c->t, key_of_ana_grpid(&k, number)) : (struct users){ 0 };
+
+	if (u.n)
+		wrong(c, attr, "%s is the ana_grpid of backends/%s, which has this ANA group to itself", number, u.items[0]->name);
+}
+
 /* NVMe reservations live in nvmet alone: with SCSI behind or beside it, one side would believe to have the disk for itself. */
 void check_namespace_on(struct check *c, const struct object *backend)
 {
 	_cleanup_free_ char *why = NULL;
 
 	check_no_controller(c, backend);
+	if (object_get(c->o, "ana_grpid") && object_get(backend, "access_state"))
+		wrong(c, "ana_grpid", "cannot be with backends/%s, which has an access_state and with it an ANA group of its own", backend->name);
+	else
+		check_no_backends_group(c, "ana_grpid", object_get(c->o, "ana_grpid"));
 	if (!is_true(c->o, "resv_enable") || !backend_is_shared(c->t, backend))
 		return;
 	why = why_shared(c->t, backend);
@@ -295,7 +340,7 @@ void check_lu_group(struct check *c)
 	check_unique(c, "lu_gp_id", "lu_gp_id");
 }
 
-static void check_access_state(struct check *c)
+static void check_supported(struct check *c)
 {
 	static const struct { const char *state, *support; } states[] = {
 		{ "optimized", "alua_support_active_optimized" }, { "non-optimized", "alua_support_active_nonoptimized" },
@@ -303,14 +348,48 @@ static void check_access_state(struct check *c)
 		{ "lba-dependent", "alua_support_lba_dependent" }, { "offline", "alua_support_offline" },
 		{ "transitioning", "alua_support_transitioning" },
 	};
-	const char *state = object_get(c->o, "alua_access_state");
+	const char *state = object_get(c->o, "access_state");
 
 	for (size_t i = 0; state && i < ARRAY_SIZE(states); i++)
 		if (streq(states[i].state, state) && !is_true(c->o, states[i].support))
-			wrong(c, "alua_access_state", "is %s, which %s says is not supported", state, states[i].support);
+			wrong(c, "access_state", "is %s, which %s says is not supported", state, states[i].support);
 	if (state && (is_word(c->o, "alua_access_type", "none") || is_word(c->o, "alua_access_type", "explicit")))
-		wrong(c, "alua_access_state", "cannot be set with alua_access_type %s: only initiators change it then",
+		wrong(c, "access_state", "cannot be set with alua_access_type %s: only initiators change it then",
 		      object_get(c->o, "alua_access_type"));
+}
+
+/* The names of the group that LUNs of the backend are in that are in no other. */
+static void check_beside_own(struct check *c)
+{
+	const char *backend = c->o->parent->name;
+
+	if (!object_get(c->o->parent, "access_state"))
+		return;
+	if (streq(c->o->name, ACCESS_GROUP))
+		wrong(c, NULL, "is what the ALUA group is called that the access_state of backends/%s makes", backend);
+	if (is_word(c->o, "tg_pt_gp_id", ACCESS_GROUP_ID))
+		wrong(c, "tg_pt_gp_id", "%s is that of the ALUA group that the access_state of backends/%s makes", ACCESS_GROUP_ID, backend);
+}
+
+static void check_group_ports(struct check *c)
+{
+	const struct attr_row *row = attr_find(KIND_ALUA_GROUP, "ports");
+	char *const *ports = object_get_list(c->o, row);
+	const struct object *backend = c->o->parent;
+
+	if (!ports)
+		return;
+	if (!object_get(backend, "access_state"))
+		wrong(c, "ports", "goes with an access_state of backends/%s, which holds at the ports that are in no group", backend->name);
+	if (!access_state_to_ana(object_effective(c->o, attr_find(KIND_ALUA_GROUP, "access_state"))))
+		wrong(c, "access_state", "is %s, which NVMe does not have, and the group has ports", object_get(c->o, "access_state"));
+	for (size_t i = 0; i < object_count(backend, KIND_ALUA_GROUP); i++) {
+		const struct object *other = object_nth(backend, KIND_ALUA_GROUP, i);
+
+		for (char *const *p = ports; other != c->o && *p; p++)
+			if (strv_contains(object_get_list(other, row), *p))
+				wrong(c, "ports", "%s is in alua_groups/%s too; a port is in one group", *p, other->name);
+	}
 }
 
 void check_alua_group(struct check *c)
@@ -330,5 +409,7 @@ void check_alua_group(struct check *c)
 		if (other != c->o && streq_ptr(object_get(other, "tg_pt_gp_id"), id))
 			wrong(c, "tg_pt_gp_id", "%s is that of backends/%s/alua_groups/%s too", id, backend->name, other->name);
 	}
-	check_access_state(c);
+	check_supported(c);
+	check_beside_own(c);
+	check_group_ports(c);
 }

@@ -32,6 +32,8 @@ void check_lu_group(struct check *c);
 void check_namespace_on(struct check *c, const struct object *backend);
 /* Of a namespace or LUN: that its backend is none of type nvme-passthru. */
 void check_no_controller(struct check *c, const struct object *backend);
+/* That the ANA group, chosen by hand, is none that a backend has to itself. attr NULL: the object is the group. */
+void check_no_backends_group(struct check *c, const char *attr, const char *number);
 /* What makes a backend a shared one, in words: "its type is ramdisk". Caller frees. */
 char *why_shared(const struct tree *t, const struct object *backend);
 

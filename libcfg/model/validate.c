@@ -253,6 +253,9 @@ static void check_object(const struct tree *t, const struct object *o, struct cf
 	case KIND_REFERRAL:
 		check_referral(&c);
 		break;
+	case KIND_ANA_GROUP:
+		check_no_backends_group(&c, NULL, o->name);
+		break;
 	case KIND_FABRIC:
 		check_fabric(&c);
 		break;
@@ -359,8 +362,9 @@ static int check_near(const struct tree *t, const struct change *c, struct map *
 	/* It makes a backend a shared one, on which a namespace may do less. */
 	if (r >= 0 && backend)
 		r = check_exporters_of(t, backend, KIND_NAMESPACE, seen, errs);
-	if (r >= 0 && some->kind == KIND_ALUA_GROUP && parent)
-		r = check_exporters_of(t, parent->name, o ? KIND_NAMESPACE : KIND_LUN, seen, errs);
+	/* LUNs name it. */
+	if (r >= 0 && some->kind == KIND_ALUA_GROUP && !o && parent)
+		r = check_exporters_of(t, parent->name, KIND_LUN, seen, errs);
 	/* It says whether its initiators must authenticate themselves. */
 	if (r >= 0 && some->kind == KIND_TPG && o && c->before)
 		r = check_all(t, o, KIND_ACL, seen, errs);
@@ -378,6 +382,9 @@ static int check_change(const struct tree *t, const struct change *c, struct map
 	r = check_once(t, o, seen, errs);
 	if (r >= 0 && o->kind == KIND_BACKEND && c->before)
 		r = check_users(t, c->path, seen, errs);
+	/* They go by its access state. */
+	if (r >= 0 && o->kind == KIND_BACKEND && c->before)
+		r = check_all(t, o, KIND_ALUA_GROUP, seen, errs);
 	if (r >= 0 && o->parent->kind != KIND_ROOT)
 		r = check_once(t, o->parent, seen, errs);
 	/* A reference may make a second user of a backend. */

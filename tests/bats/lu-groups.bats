@@ -61,7 +61,7 @@ members() {	# GROUP
 	lun_document ''
 	ends 0 nvmetctl apply "$T/doc.json"
 	kernel fault delay=200 verb=m path='*/alua/ag'
-	lun_document '"ag": { "alua_access_state": "standby" }' '"alua_group": "ag"'
+	lun_document '"ag": { "access_state": "standby" }' '"alua_group": "ag"'
 	ends 0 nvmetctl apply "$T/doc.json"
 	kernel dump | grep "^f $lun/alua_tg_pt_gp = TG Port Alias: ag\\\\n.*State: Standby"
 }

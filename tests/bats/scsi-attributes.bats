@@ -38,7 +38,7 @@ write_document() {
 		             "emulate_tas": false, "emulate_caw": false, "enforce_pr_isids": false, "force_pr_aptpl": true,
 		             "lu_group": "site",
 		             "alua_groups": { "far": { "tg_pt_gp_id": 9, "alua_access_type": "implicit", "nonop_delay_msecs": 50,
-		                                       "preferred": true, "alua_access_state": "standby" } } },
+		                                       "preferred": true, "access_state": "standby" } } },
 		    "prog": { "type": "user", "size": "2MiB", "dev_config": "file//srv/x", "storage_object": "user_8/prog", "hw_block_size": 4096,
 		              "hw_max_sectors": 64, "max_data_area_mb": 16, "data_pages_per_blk": 2, "cmd_ring_size_mb": 4, "cmd_time_out": 5,
 		              "qfull_time_out": 7, "tmr_notification": true }

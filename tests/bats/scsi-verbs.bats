@@ -436,7 +436,7 @@ columns() {
 	local word
 
 	for word in target lu_groups alua_groups targets fabric tpgs "target portal group" luns portals acls mapped_luns \
-		emulate_tpu authentication userid dbroot lu_group alua_access_state write_protect MaxConnections; do
+		emulate_tpu authentication userid dbroot lu_group access_state write_protect MaxConnections; do
 		ends 0 nvmetctl help "$word"
 		complains
 		[ -s "$T/out" ]

@@ -54,9 +54,10 @@ static const char scsi[] =
 	"  \"backends\": {"
 	"    \"disk1\": { \"type\": \"block\", \"device\": \"/dev/vdb\" },"
 	"    \"disk2\": { \"type\": \"block\", \"device\": \"/dev/vdc\", \"lu_group\": \"lu1\","
-	"      \"alua_groups\": { \"g1\": { \"alua_access_state\": \"non-optimized\" } } },"
+	"      \"alua_groups\": { \"g1\": { \"access_state\": \"non-optimized\" } } },"
 	"    \"disk3\": { \"type\": \"block\", \"device\": \"/dev/vdd\" },"
-	"    \"file1\": { \"type\": \"file\", \"path\": \"/srv/file1\", \"size\": \"64MiB\", \"create\": true, \"vendor_id\": \"EXAMPLE\" },"
+	"    \"file1\": { \"type\": \"file\", \"path\": \"/srv/file1\", \"size\": \"64MiB\", \"create\": true, \"vendor_id\": \"EXAMPLE\","
+	"      \"access_state\": \"non-optimized\" },"
 	"    \"ram1\": { \"type\": \"ramdisk\", \"size\": \"16MiB\" } },"
 	"  \"subsystems\": {"
 	"    \"nqn.2026-11.org.example:s1\": {"
@@ -133,9 +134,13 @@ const struct scenario scenarios[] = {
 	{ "clear all of SCSI", scsi, false, NULL },
 	{ "attributes of SCSI", scsi, false,
 	  "set backends/file1 emulate_caw=false\n"
-	  "set backends/disk2/alua_groups/g1 alua_access_state=standby preferred=true\n"
+	  "set backends/disk2/alua_groups/g1 access_state=standby preferred=true\n"
 	  "set " T1 "/tpgs/1 MaxConnections=2 login_timeout=20\nset " C1 " userid=jim nopin_timeout=20\n"
 	  "set " C1 "/mapped_luns/0 write_protect=true\nset targets/iscsi enforce_discovery_auth=false\n" },
+	{ "an access state", scsi, false,
+	  "set backends/ram1 access_state=standby\nset backends/file1 access_state=unavailable\n"
+	  "create backends/ram1/alua_groups/near access_state=optimized ports=1\nset backends/disk3 access_state=offline\n" },
+	{ "no access state", scsi, false, "set backends/file1 access_state=\nset ports/1 subsystems=\n" },
 	{ "secrets of SCSI", scsi, false, "set " C1 " password=file:other.key\nset targets/iscsi discovery_password=file:other.key\n" },
 	{ "a LUN more and less", scsi, false,
 	  "create " T2 "/tpgs/1/luns/7 backend=disk1\ndelete " C1 "/mapped_luns/0\ndelete " T1 "/tpgs/1/luns/0\n" },

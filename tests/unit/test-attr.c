@@ -586,8 +586,8 @@ static const struct {
 	{ KIND_BACKEND, "nl_reply_supported", "-1\n", "-1" },
 	{ KIND_LUN, "alua_group", "TG Port Alias: a\nTG Port Group ID: 7\nTG Port Primary Access State: Active/Optimized\n", "a" },
 	{ KIND_LUN, "alua_group", "TG Port Alias: default_tg_pt_gp\nTG Port Group ID: 0\n", NULL },
-	{ KIND_ALUA_GROUP, "alua_access_state", "0\n", "optimized" },
-	{ KIND_ALUA_GROUP, "alua_access_state", "15\n", "transitioning" },
+	{ KIND_ALUA_GROUP, "access_state", "0\n", "optimized" },
+	{ KIND_ALUA_GROUP, "access_state", "15\n", "transitioning" },
 	{ KIND_ALUA_GROUP, "alua_access_status", "None\n", "none" },
 	{ KIND_ALUA_GROUP, "alua_access_status", "Altered by Explicit STPG\n", "explicit" },
 	{ KIND_ALUA_GROUP, "alua_access_status", "Altered by Implicit ALUA\n", "implicit" },
@@ -609,7 +609,7 @@ static const struct {
 static void test_written(void **state)
 {
 	static const struct { enum kind kind; const char *attr, *value, *written; } cases[] = {
-		{ KIND_ALUA_GROUP, "alua_access_state", "standby", "2" }, { KIND_ALUA_GROUP, "alua_access_state", "offline", "14" },
+		{ KIND_ALUA_GROUP, "access_state", "standby", "2" }, { KIND_ALUA_GROUP, "access_state", "offline", "14" },
 		{ KIND_ALUA_GROUP, "alua_access_type", "both", "3" }, { KIND_ALUA_GROUP, "alua_access_status", "implicit", "2" },
 		{ KIND_LUN, "alua_group", "far", "far" }, { KIND_LUN, "alua_group", "", "default_tg_pt_gp" },
 		{ KIND_ACL, "userid", "", "NULL" }, { KIND_ACL, "userid", "joe", "joe" }, { KIND_ACL, "tag", "", "NULL" },
@@ -643,7 +643,7 @@ static void test_what_makes_no_sense(void **state)
 	assert_int_equal(attr_from_kernel(row_of(KIND_SUBSYSTEM, "version"), "one.two\n", &value), -EINVAL);
 	assert_int_equal(attr_from_kernel(row_of(KIND_SUBSYSTEM, "ieee_oui"), "0xzz\n", &value), -EINVAL);
 	assert_int_equal(attr_from_kernel(row_of(KIND_NAMESPACE, "device_nguid"), "1234\n", &value), -EINVAL);
-	assert_int_equal(attr_from_kernel(row_of(KIND_ALUA_GROUP, "alua_access_state"), "7\n", &value), -EINVAL);
+	assert_int_equal(attr_from_kernel(row_of(KIND_ALUA_GROUP, "access_state"), "7\n", &value), -EINVAL);
 	assert_int_equal(attr_from_kernel(row_of(KIND_TPG, "rtpi"), "x\n", &value), -EINVAL);
 	assert_null(value);
 }

@@ -74,7 +74,7 @@ static const char *const right[] = {
 	    " \"vhost\": { \"naa.60014055d1f0c8eaaaabbbbcccc01234\": { \"tpgs\": { \"255\": {} } } } }"),
 	/* An ALUA state that is supported and that the target may set. */
 	DOC("\"backends\": { \"a\": { \"type\": \"file\", \"path\": \"/srv/a\", \"alua_groups\": { \"x\": {"
-	    "   \"alua_access_type\": \"implicit\", \"alua_access_state\": \"standby\" } } } }"),
+	    "   \"alua_access_type\": \"implicit\", \"access_state\": \"standby\" } } } }"),
 };
 
 static void test_right(void **state)
@@ -228,8 +228,7 @@ static const struct change_case scsi_changes[] = {
 	{ L1 "/tpgs/1/luns/0", "backend", "a",
 	  "subsystems/" S1 "/namespaces/1: resv_enable: cannot be with backends/a, which is shared (" L1 "/tpgs/1/luns/0 exports it)" },
 	{ L1 "/tpgs/1/luns/0", "backend", "b", "" },
-	{ "backends/a/alua_groups/x", "preferred", "1",
-	  "subsystems/" S1 "/namespaces/1: resv_enable: cannot be with backends/a, which is shared (it has ALUA groups)" },
+	{ "backends/a/alua_groups/x", "preferred", "1", "" },
 	{ "backends/b/alua_groups/near", NULL, NULL,
 	  T1 "/tpgs/1/luns/0: alua_group: names the ALUA group near, which backends/b does not have" },
 	{ "backends/b", "data_path", "direct", "backends/b: data_path: cannot be direct: its type is ramdisk, which takes the SCSI target" },
@@ -388,7 +387,7 @@ static const struct scenario {
 		{ "backends/c", "data_path", { "auto", "direct" } },
 		{ "backends/c", "lu_group", { "g", "h", NULL } },
 		{ "backends/b", "block_size", { "512", "513", NULL } },
-		{ "backends/b/alua_groups/near", "alua_access_state", { "standby", "offline", NULL } },
+		{ "backends/b/alua_groups/near", "access_state", { "standby", "offline", NULL } },
 		{ "backends/b/alua_groups/near", "alua_support_standby", { "0", "1" } },
 		{ "backends/a/alua_groups/far", "preferred", { "0", "1" } },
 		{ "subsystems/" S1 "/namespaces/1", "resv_enable", { "0", "1" } },

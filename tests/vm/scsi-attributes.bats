@@ -71,7 +71,7 @@ assignment() {	# PLACE NAME SUGGESTION
 	ram.emulate_tpu | ram.emulate_tpws | ram.unmap_zeroes_data) ;;
 	# The state goes by them.
 	far.alua_support_standby) ;;
-	far.alua_access_state) echo alua_access_state=standby ;;
+	far.access_state) echo access_state=standby ;;
 	far.alua_access_type) echo alua_access_type=implicit ;;
 	# Without LUNs that cannot be enabled.
 	1.enable) [[ $1 == */sbp/* ]] || echo "$2=$3" ;;

@@ -139,6 +139,8 @@ static enum effect change_effect(struct planner *p, const struct attr_row *row, 
 	} else if (backend && streq(row->name, "alua_group")) {
 		was = group_state(p, p->actual, backend, object_get_row(actual, row));
 		is = group_state(p, p->target, backend, object_get_row(target, row));
+	} else if (streq(row->name, "alua_tg_pt_offline")) {
+		return object_is_on(target, row->name) ? row->effect : EFFECT_NONE;
 	} else {
 		return row->effect;
 	}
@@ -172,6 +174,26 @@ int lio_grow(struct planner *p, struct step *s, const char *path, const struct o
 	int r = attr && value ? step_op(s, OP_WRITE, OP_NEWLINE, attr, value, "size") : -ENOMEM;
 
 	return r < 0 ? r : rescan_bridge(p, s, path, "size");
+}
+
+/* The LUNs in a group go offline before it does, and come back after it. */
+static int order_offline(struct planner *p, struct step *s, const struct object *target, const struct attr_row *row)
+{
+	const char *group = object_get(target, target->kind == KIND_LUN ? "alua_group" : "access_state");
+	struct users u = { 0 };
+	int r = 0;
+
+	if (target->kind == KIND_LUN && group && streq(row->name, "alua_tg_pt_offline") && !object_is_on(target, row->name))
+		return step_after(s, "=backends/%s/alua_groups/%s", object_get(target, "backend"), group);
+	if (target->kind == KIND_ALUA_GROUP && streq(row->name, "access_state") && streq_ptr(group, "offline"))
+		u = tree_users(p->target, KIND_BACKEND, target->parent->name);
+	for (size_t i = 0; r >= 0 && i < u.n; i++) {
+		bool in = u.items[i]->kind == KIND_LUN && streq_ptr(object_get(u.items[i], "alua_group"), target->name);
+		_cleanup_free_ char *lun = in ? object_path(u.items[i]) : NULL;
+
+		r = !in ? 0 : lun ? step_after(s, "=%s", lun) : -ENOMEM;
+	}
+	return r;
 }
 
 /* A group that this names is there first. */
@@ -221,6 +243,8 @@ int lio_change_object(struct planner *p, const char *path, const struct object *
 		}
 		if (r >= 0)
 			r = after_group(s, target, row);
+		if (r >= 0)
+			r = order_offline(p, s, target, row);
 		if (r < 0)
 			break;
 		step_worsen(s, change_effect(p, row, target, actual));

@@ -49,6 +49,9 @@ int lio_lower_object(struct object *o, const struct object *wanted, const struct
 		r = object_set_attr(o, "link", object_get(wanted, "backend"));
 	if (r >= 0 && o->kind == KIND_LUN)
 		r = object_set_attr(o, "alua_group", access_group_of(t, wanted));
+	/* Of an offline group alone the kernel says nothing to initiators but that their commands are invalid. */
+	if (r >= 0 && o->kind == KIND_LUN && streq(access_state_of(t, wanted), "offline"))
+		r = object_set_attr(o, "alua_tg_pt_offline", "1");
 	if (r >= 0 && o->kind == KIND_MAPPED_LUN)
 		r = object_set_attr(o, "link", "lun");
 	return r < 0 ? cfg_error_oom(err) : 0;

@@ -432,6 +432,20 @@ static void put_change_of_backend(struct gather *g, const struct change *c, cons
 	}
 }
 
+/* LUNs go offline with their group. */
+static void put_luns_in(struct gather *g, const char *backend, const char *group)
+{
+	struct users u = tree_users(g->after, KIND_BACKEND, backend);
+
+	for (size_t i = 0; i < u.n; i++) {
+		bool in = u.items[i]->kind == KIND_LUN && streq_ptr(object_get(u.items[i], "alua_group"), group);
+		_cleanup_free_ char *path = in ? object_path(u.items[i]) : NULL;
+
+		if (in)
+			put(g, g->elements, path);
+	}
+}
+
 /* The groups that the object is in, or is to be in; that has a place in the tree, or had. */
 static void put_change_of_access(struct gather *g, const struct change *c)
 {
@@ -442,8 +456,10 @@ static void put_change_of_access(struct gather *g, const struct change *c)
 		g->r = -ENOMEM;
 		return;
 	}
-	if (some->kind == KIND_ALUA_GROUP)
+	if (some->kind == KIND_ALUA_GROUP) {
 		put_ana_groups_of_backend(g, name);
+		put_luns_in(g, name, some->name);
+	}
 	for (size_t i = 0; i < 2; i++) {
 		const struct object *o = i ? c->after : c->before;
 		const char *backend = o && (o->kind == KIND_NAMESPACE || o->kind == KIND_LUN) ? object_get(o, "backend") : NULL;

@@ -44,6 +44,17 @@ const char *access_group_of(const struct tree *t, const struct object *lun)
 	return b && object_get(b, "access_state") ? ACCESS_GROUP : group;
 }
 
+const char *access_state_of(const struct tree *t, const struct object *lun)
+{
+	const struct object *b = backend_of(t, lun);
+	const char *name = object_get(lun, "alua_group");
+	const struct object *group = b && name ? object_child(b, KIND_ALUA_GROUP, name) : NULL;
+	const char *state = group ? object_effective(group, attr_find(KIND_ALUA_GROUP, "access_state")) :
+			    b && !name ? object_get(b, "access_state") : NULL;
+
+	return state ? state : "optimized";
+}
+
 bool access_has_group(const struct tree *t, const struct object *backend)
 {
 	struct users u = tree_users(t, KIND_BACKEND, backend->name);

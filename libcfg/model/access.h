@@ -17,6 +17,8 @@
 
 /* The group that the LUN is in; NULL: the kernel's default one. */
 const char *access_group_of(const struct tree *t, const struct object *lun);
+/* The state of the group that the LUN is in. */
+const char *access_state_of(const struct tree *t, const struct object *lun);
 /* Whether LUNs are in the planner's own ALUA group of the backend. */
 bool access_has_group(const struct tree *t, const struct object *backend);
 

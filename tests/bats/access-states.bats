@@ -32,6 +32,15 @@ setup() {
 
 teardown() { stop_all; }
 
+# writes_in_order FIRST SECOND: so the plan has them.
+writes_in_order() {
+	local first second
+
+	first=$(grep -nF "$1" "$T/out" | cut -d: -f1)
+	second=$(grep -nF "$2" "$T/out" | cut -d: -f1)
+	[ "$first" -lt "$second" ] || { cat "$T/out" >&2; return 1; }
+}
+
 # lun_is N GROUP STATE: what initiators are told.
 lun_is() {
 	kernel dump | grep "^f $lun/lun_$1/alua_tg_pt_gp = TG Port Alias: $2\\\\n.*Primary Access State: $3\\\\n"
@@ -83,6 +92,25 @@ alua_groups() {
 @test "the disk by which hosts reach a shared backend stays in the group that serves" {
 	ends 0 nvmetctl set backends/both access_state=unavailable
 	kernel dump | grep -E '^f target/loopback/naa.3.*/alua_tg_pt_gp = TG Port Alias: default_tg_pt_gp\\n.*State: Active/Optimized'
+}
+
+@test "the LUNs of an offline group are offline themselves, before it and until after it" {
+	local offline="$lun/lun_0/alua_tg_pt_offline"
+
+	ends 0 nvmetctl set backends/both access_state=optimized
+	ends 0 nvmetctl set backends/both access_state=offline --dry-run
+	writes_in_order "$offline = 1" "/alua_access_state = 14"
+	ends 0 nvmetctl set backends/both access_state=offline
+	kernel dump | grep "^f $offline = 1"
+	ends 0 nvmetctl set backends/both access_state=standby --dry-run
+	writes_in_order "/alua_access_state = 2" "$offline = 0"
+	ends 0 nvmetctl set backends/both access_state=standby
+	kernel dump | grep "^f $offline = 0"
+	ends 0 nvmetctl create backends/both/alua_groups/far access_state=optimized
+	ends 0 nvmetctl set "targets/iscsi/$iqn/tpgs/1/luns/0" alua_group=far
+	ends 0 nvmetctl set backends/both/alua_groups/far access_state=offline
+	kernel dump | grep "^f $offline = 1"
+	kernel dump | grep "^f $lun/lun_1/alua_tg_pt_offline = 0"
 }
 
 @test "a group of ports, of SCSI and of NVMe, has a state of its own" {

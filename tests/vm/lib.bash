@@ -105,6 +105,14 @@ in_kernel() {	# PID FUNCTION: it sleeps there, and no signal wakes it
 	grep -qs '^State:[[:space:]]*D' "/proc/$1/status" && grep -qs "$2" "/proc/$1/stack"
 }
 
+stuck_says() {	# TEXT: status names it among the calls that do not come back
+	nvmetctl status | sed -n '/^Stuck in the kernel/,/^$/p' | grep -q "$1"
+}
+
+no_job_runs() {
+	[ "$(nvmetctl jobs --json | jq '[.[] | select(.outcome == null)] | length')" = 0 ]
+}
+
 # write_fails ERRNO FILE VALUE
 write_fails() {
 	local name

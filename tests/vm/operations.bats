@@ -120,7 +120,7 @@ loopback_without_disk() {
 	grep -q 'PAGES/PAGE_SIZE: 8192\*' $TARGET/core/rd_mcp_1/ram/info
 }
 
-@test "trap 4: a storage object is never without an LU group, however the word is spelled; without its own it has the default one" {
+@test "trap 4: nvmetd leaves no storage object without an LU group, however the word is spelled; without its own it has the default one" {
 	local word
 	lio_ramdisk 1 ram 16 $SERIAL
 	mkdir $TARGET/core/alua/lu_gps/group
@@ -194,7 +194,7 @@ refused_because() {	# DEVICE STATUS [TEXT]
 	[ $# -lt 3 ] || contains "EBUSY: $3"
 }
 
-@test "the folders that registrations need are made once, for root alone" {
+@test "trap 22: nvmetd makes the folders that registrations need, once, for root alone" {
 	modprobe target_core_mod
 	rm -rf $DBROOT
 	operation "make folders of dbroot" -
@@ -223,7 +223,7 @@ restored() {	# NUMBER
 	[ "$1" = 0 ] || contains EUNATCH "is not in force"
 }
 
-@test "registrations outlive their storage object, also of the type that is bad octal, and are in force before the target is enabled" {
+@test "trap 22: nvmetd gives a storage object made again its registrations, also of the type that is bad octal, and they are in force before the target is enabled" {
 	local disk type
 	modprobe target_core_mod
 	operation "make folders of dbroot" -

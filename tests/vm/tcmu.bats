@@ -63,3 +63,40 @@ serve() {	# BACKEND [ATTRIBUTE…]: a namespace of s1, and LUN 0 of t1
 	dump >"$W/after"
 	same "$W/before" "$W/after"
 }
+
+held_up() {	# a worker, in the kernel's question what is behind the bridge's LUN
+	cat /proc/[0-9]*/stack 2>/dev/null | grep -q tcm_loop_port_link
+}
+
+@test "while a program that may take any time never answers, all else goes on, bridges too; status names it; when it answers at last, the job is done" {
+	status 0 nvmetctl create backends/d type=block device=/dev/ram0 create "subsystems/$NQN:s0" create "subsystems/$NQN:s0/namespaces/1" backend=d \
+		create ports/1 trtype=tcp traddr=127.0.0.1 subsystems="$NQN:s0"
+	user_program test/silent --silent
+	status 0 nvmetctl create backends/silent type=user size=16MiB dev_config=test/silent cmd_time_out=0 \
+		create "subsystems/$NQN:s1" create "subsystems/$NQN:s1/namespaces/1" backend=silent set ports/1 subsystems+="$NQN:s1" --no-wait
+	until_true held_up
+	user_program test/other
+	status 0 nvmetctl create backends/other type=user size=16MiB dev_config=test/other \
+		create "subsystems/$NQN:s2" allow_any_host=true create "subsystems/$NQN:s2/namespaces/1" backend=other \
+		set ports/1 subsystems+="$NQN:s2" create targets/iscsi/$IQN:t2 create targets/iscsi/$IQN:t2/tpgs/1 authentication=false \
+		generate_node_acls=true demo_mode_write_protect=false create targets/iscsi/$IQN:t2/tpgs/1/luns/0 backend=other \
+		create "targets/iscsi/$IQN:t2/tpgs/1/portals/$ISCSI_PORTAL"
+	connect "$NQN:s2" >&2
+	iscsi_login $IQN:t2 >&2
+	head -c 1M /dev/urandom >"$W/data"
+	dd if="$W/data" of="$(iscsi_disk $IQN:t2 0)" bs=1M oflag=direct status=none
+	cmp -n 1048576 "$W/data" <(contents "$(host_disk "$NQN:s2" 1)")
+	iscsi_logout >&2
+	nvme disconnect-all >&2
+	status 0 nvmetctl show
+	contains "$NQN:s2"
+	status 0 nvmetctl delete targets/iscsi/$IQN:t2 delete "subsystems/$NQN:s2" delete backends/other --recursive --disrupt --destroy
+	[ ! -e "$CFS/subsystems/$NQN:s2" ]
+	until_true stuck_says "^backends/silent/bridge: make"
+	held_up
+	end_user_programs
+	user_program test/silent
+	until_true no_job_runs
+	[ "$(cat "$CFS/subsystems/$NQN:s1/namespaces/1/enable")" = 1 ]
+	status 0 nvmetctl status
+}

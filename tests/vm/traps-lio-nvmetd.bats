@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# machine: --kernel 6.12 --memory 1536
+# The traps of the SCSI target (traps-lio.bats shows that the kernel has them): that nvmetd does not fall in.
+load lib
+
+SERIAL=5d1f0c8e-aaaa-4bbb-8ccc-0123456789ab
+
+setup() {
+	clean_slate
+	T1=targets/iscsi/$IQN:t1
+}
+
+teardown() {
+	[ ! -e $TCMU_PARAMETERS/reset_netlink ] || free_tcmu
+	leave_clean
+}
+
+served() {	# [ATTRIBUTE…]: a ramdisk as LUN 0 of t1, which one host may use
+	status 0 nvmetctl create backends/ram type=ramdisk size=16MiB uuid=$SERIAL storage_object=rd_mcp_7/ram "$@" \
+		create "$T1" create "$T1/tpgs/1" authentication=false create "$T1/tpgs/1/luns/0" backend=ram \
+		create "$T1/tpgs/1/portals/$ISCSI_PORTAL" \
+		create "$T1/tpgs/1/acls/$INITIATOR" create "$T1/tpgs/1/acls/$INITIATOR/mapped_luns/0" lun=0
+}
+
+waits_in() {	# FUNCTION: some process, in the kernel
+	cat /proc/[0-9]*/stack 2>/dev/null | grep -q "$1"
+}
+
+@test "trap 5: nvmetd waits for a program's answer only where it is told to; then status names it, all else goes on, and nothing is left" {
+	modprobe target_core_user
+	tcmu_replies 1
+	status 0 nvmetctl create backends/quick type=user size=1MiB dev_config=test/none
+	status 0 nvmetctl delete backends/quick --destroy
+	status 0 nvmetctl create backends/slow type=user size=1MiB dev_config=test/none storage_object=user_9/slow nl_reply_supported=1 --no-wait
+	until_true waits_in tcmu_netlink_event
+	served
+	iscsi_login $IQN:t1 >&2
+	dd if=/dev/zero of="$(iscsi_disk $IQN:t1 0)" bs=1M count=1 oflag=direct status=none
+	iscsi_logout >&2
+	status 0 nvmetctl delete "$T1" --recursive --disrupt
+	status 0 nvmetctl delete backends/ram --destroy
+	until_true stuck_says backends/slow
+	free_tcmu
+	until_true no_job_runs
+	[ ! -e $TARGET/core/user_9 ]
+	tcmu_replies 0
+}
+
+@test "trap 12: nvmetd takes numbers of LUNs, portal groups and HBAs in one spelling alone, and takes over no other" {
+	served
+	status 3 nvmetctl create "$T1/tpgs/01"
+	contains 01
+	status 3 nvmetctl create "$T1/tpgs/1/luns/00" backend=ram
+	contains 00
+	status 3 nvmetctl create backends/other type=ramdisk size=16MiB storage_object=rd_mcp_07/other
+	contains rd_mcp_07
+	mkdir $TARGET/iscsi/$IQN:t1/tpgt_1/lun/lun_00
+	run nvmetctl adopt
+	[ "$status" -ne 0 ]
+	contains 00
+	rmdir $TARGET/iscsi/$IQN:t1/tpgt_1/lun/lun_00
+}
+
+@test "trap 14: nvmetd takes no name of an initiator that the kernel would cut" {
+	local long
+	long=$IQN:$(printf '%0230d' 0)
+	served
+	status 3 nvmetctl create "$T1/tpgs/1/acls/${long:0:224}"
+	contains 223
+	status 0 nvmetctl create "$T1/tpgs/1/acls/${long:0:223}"
+	[ -d "$TARGET/iscsi/$IQN:t1/tpgt_1/acls/${long:0:223}" ]
+}
+
+@test "trap 15: what reads otherwise than it was written is nothing to do for nvmetd" {
+	served
+	status 0 nvmetctl create backends/ram/alua_groups/g alua_access_type=implicit alua_access_state=standby \
+		set "$T1/tpgs/1/luns/0" alua_group=g --disrupt
+	nvmetctl save "$W/doc.json"
+	[ "$(cat $TARGET/core/rd_mcp_7/ram/wwn/vpd_unit_serial)" = "T10 VPD Unit Serial Number: $SERIAL" ]
+	[ "$(cat $TARGET/core/rd_mcp_7/ram/alua/g/alua_access_type)" = Implicit ]
+	kernel_writes nvmetctl apply "$W/doc.json" >"$W/writes"
+	nothing_in "$W/writes"
+	kernel_writes nvmetctl reconcile >"$W/writes"
+	nothing_in "$W/writes"
+}
+
+@test "trap 21: what enabling a storage object sets is what was asked for when nvmetd is done, and what cannot be changed later is refused with who exports it" {
+	served block_size=4096 queue_depth=64 emulate_tas=false
+	[ "$(cat $TARGET/core/rd_mcp_7/ram/attrib/block_size)" = 4096 ]
+	[ "$(cat $TARGET/core/rd_mcp_7/ram/attrib/queue_depth)" = 64 ]
+	[ "$(cat $TARGET/core/rd_mcp_7/ram/attrib/emulate_tas)" = 0 ]
+	run nvmetctl set backends/ram block_size=512 --disrupt --destroy
+	[ "$status" -ne 0 ]
+	contains block_size "$T1/tpgs/1/luns/0"
+	[ "$(cat $TARGET/core/rd_mcp_7/ram/attrib/block_size)" = 4096 ]
+}

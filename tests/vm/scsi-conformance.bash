@@ -66,7 +66,7 @@ libiscsi_tests() {
 	[ $# -gt 0 ] || mapfile -t suites < <(iscsi-test-cu --list | sed -nE 's/^ALL\.([^.]+)$/\1/p')
 	[ $# -eq 0 ] || suites=("$@")
 	for suite in "${suites[@]}"; do
-		timeout 900 iscsi-test-cu --dataloss --verbose --test="ALL.$suite" "iscsi://$ISCSI_PORTAL/$IQN:t1/0" >"$logs/$suite" 2>&1 || :
+		timeout 300 iscsi-test-cu --dataloss --verbose --test="ALL.$suite" "iscsi://$ISCSI_PORTAL/$IQN:t1/0" >"$logs/$suite" 2>&1 || :
 	done
 	(cd "$logs" && verdicts "${suites[@]}")
 }
@@ -117,9 +117,7 @@ compare() {
 		ours) "${OURS[@]}" ;;
 		esac
 		as_the_kernel_has_it >"$W/$who.dump"
-		libiscsi_tests "$W/logs" "$@" >"$W/$name.$who"
-		mkdir -p "$RESULTS/logs"
-		cp -r "$W/logs" "$RESULTS/logs/$name.$who"
+		libiscsi_tests "$RESULTS/logs/$name.$who" "$@" >"$W/$name.$who"
 		cp "$W/$name.$who" "$RESULTS"
 		case $who in
 		theirs) remove_all ;;

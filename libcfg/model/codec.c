@@ -122,6 +122,44 @@ static int null_to(const struct attr_row *row, const char *value, char **ret)
 }
 const struct attr_codec codec_null = { .from_kernel = null_from, .to_kernel = null_to };
 
+#define WWN_DIGITS 16
+
+static bool is_hex(const char *s, size_t n)
+{
+	return strspn(s, "0123456789abcdef") >= n;
+}
+
+/* What is no world wide name stays as it is. */
+static int wwn_from(const struct attr_row *row, const char *text, char **ret)
+{
+	struct strbuf b = { 0 };
+
+	if (strlen(text) != WWN_DIGITS || !is_hex(text, WWN_DIGITS))
+		return or_unset(text, "", ret);
+	for (size_t i = 0; i < WWN_DIGITS; i += 2)
+		strbuf_addf(&b, "%s%.2s", i ? ":" : "", text + i);
+	*ret = strbuf_steal(&b);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int wwn_to(const struct attr_row *row, const char *value, char **ret)
+{
+	struct strbuf b = { 0 };
+	const char *c = value;
+
+	while (is_hex(c, 2) && (c[2] == ':' || !c[2])) {
+		strbuf_addf(&b, "%.2s", c);
+		c += c[2] ? 3 : 2;
+	}
+	*ret = strbuf_steal(&b);
+	if (*ret && (*c || strlen(*ret) != WWN_DIGITS)) {
+		free(*ret);
+		*ret = strdup(value);
+	}
+	return *ret ? 0 : -ENOMEM;
+}
+const struct attr_codec codec_wwn = { .from_kernel = wwn_from, .to_kernel = wwn_to };
+
 static int lu_group_from(const struct attr_row *row, const char *text, char **ret)
 {
 	return or_unset(behind(text, "LU Group Alias: "), "default_lu_gp", ret);

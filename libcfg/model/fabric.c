@@ -66,7 +66,7 @@ const struct fabric fabrics[] = {
 	{ "qla2xxx", ONLY_QLA2XXX, "tcm_qla2xxx", is_wwpn, WWPN_FORM, 1, 1, .acls = true },
 	{ "srpt", ONLY_SRPT, "ib_srpt", is_srp_name, SRP_FORM, 0, 65535, .acls = true },
 	{ "fc", ONLY_FC, "tcm_fc", is_wwpn, WWPN_FORM, 1, 1, .acls = true },
-	{ "sbp", ONLY_SBP, "sbp_target", is_guid, "a GUID, 16 hexadecimal digits", 0, 65535, .one_group = true, .acls = true },
+	{ "sbp", ONLY_SBP, "sbp_target", is_guid, "a GUID, 16 hexadecimal digits", 0, 65535, .one_group = true, .needs_lun = true, .acls = true },
 	{ "xen-pvscsi", ONLY_XEN, "xen-scsiback", is_emulated_name, EMULATED_FORM, 0, 65535 },
 	{ .name = NULL }
 };

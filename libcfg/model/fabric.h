@@ -20,6 +20,7 @@ struct fabric {
 	const char *form;
 	unsigned min_tag, max_tag;	/* of portal groups */
 	bool one_group;		/* a target has one portal group at most */
+	bool needs_lun;		/* to be enabled */
 	bool portals, acls;	/* what stands below a portal group beside LUNs */
 };
 

@@ -21,6 +21,7 @@ extern const struct attr_codec codec_hex;	/* in whatever width */
 extern const struct attr_codec codec_unit_serial;	/* read back with words before it */
 extern const struct attr_codec codec_rtpi;	/* read back as hexadecimal; 0 is unset */
 extern const struct attr_codec codec_null;	/* unset by "NULL", and read so; or empty */
+extern const struct attr_codec codec_wwn;	/* read back with colons between the bytes */
 extern const struct attr_codec codec_lu_group;	/* "default_lu_gp" is unset */
 extern const struct attr_codec codec_tg_pt_gp;	/* read back as one line of several; "default_tg_pt_gp" is unset */
 extern const struct attr_codec codec_alua_state, codec_alua_type, codec_alua_status;	/* numbers, some read as text */

@@ -142,6 +142,8 @@ void check_tpg(struct check *c)
 	check_demo_mode(c);
 	check_nexus(c);
 	check_directory_id(c);
+	if (f->needs_lun && is_true(c->o, "enable") && !object_count(c->o, KIND_LUN))
+		wrong(c, "enable", "must be false as long as there is no LUN: the kernel enables no portal group of fabric %s without one", f->name);
 }
 
 void check_lun(struct check *c)
@@ -232,6 +234,15 @@ void check_portal(struct check *c)
 
 /* ---- ACLs ---- */
 
+/* Of the initiator's node and port, in the form that the fabric's names have. */
+static void check_wwn(struct check *c, const struct fabric *f, const char *attr)
+{
+	const char *value = object_get(c->o, attr);
+
+	if (value && !f->is_name(value))
+		wrong(c, attr, "%s is no world wide name: xx:xx:xx:xx:xx:xx:xx:xx, in lower case", value);
+}
+
 void check_acl(struct check *c)
 {
 	const struct fabric *f = fabric_of(c->o);
@@ -245,6 +256,8 @@ void check_acl(struct check *c)
 	if (!f)
 		return;
 	check_fabric_name(c, f, "an initiator");
+	check_wwn(c, f, "node_name");
+	check_wwn(c, f, "port_name");
 	if (!streq(f->name, "iscsi"))
 		return;
 	check_chap(c, &chap);

@@ -102,16 +102,25 @@ goes_round() {
 @test "fc: targets, LUNs and ACLs are made and go; there is nothing to enable" {
 	goes_round fc 21:00:00:24:ff:31:4c:49 1 21:00:00:24:ff:31:4c:4a
 	! grep 'target/fc/.*/enable' "$T/kernel.calls" || return 1
+	ends 0 nvmetctl create targets/fc create targets/fc/21:00:00:24:ff:31:4c:49 create targets/fc/21:00:00:24:ff:31:4c:49/tpgs/1 \
+		create targets/fc/21:00:00:24:ff:31:4c:49/tpgs/1/acls/21:00:00:24:ff:31:4c:4a node_name=20:00:00:24:ff:31:4c:4a
+	holds 'f target/fc/21:00:00:24:ff:31:4c:49/tpgt_1/acls/21:00:00:24:ff:31:4c:4a/node_name = 20:00:00:24:ff:31:4c:4a'
+	nvmetctl save "$T/saved"
+	writes_nothing ends 0 nvmetctl apply "$T/saved"
 }
 
 @test "sbp: targets, LUNs and ACLs are made and go; the directory is written before the unit is enabled" {
 	goes_round sbp 0123456789abcdef 1 0123456789abcde0
 	ends 0 nvmetctl create targets/sbp create targets/sbp/0123456789abcdef \
-		create targets/sbp/0123456789abcdef/tpgs/1 directory_id=00a0b8 max_logins_per_lun=3
+		create targets/sbp/0123456789abcdef/tpgs/1 directory_id=00a0b8 max_logins_per_lun=3 \
+		create targets/sbp/0123456789abcdef/tpgs/1/luns/0 backend=b
 	holds 'f target/sbp/0123456789abcdef/tpgt_1/directory_id = 00a0b8' \
 		'f target/sbp/0123456789abcdef/tpgt_1/attrib/max_logins_per_lun = 3'
 	order=$(grep -n 'directory_id\|tpgt_1/enable = 1' "$T/kernel.calls" | tail -n 2)
 	[[ $order == *directory_id*enable* ]]
+	# Which the kernel takes only while it is disabled.
+	ends 0 nvmetctl set --disrupt --destroy targets/sbp/0123456789abcdef/tpgs/1 directory_id=implicit
+	holds 'f target/sbp/0123456789abcdef/tpgt_1/directory_id = implicit' 'f target/sbp/0123456789abcdef/tpgt_1/enable = 1'
 }
 
 @test "xen-pvscsi: targets and LUNs are made with a nexus, and go" {
@@ -133,6 +142,8 @@ goes_round() {
 		{"fc":{"21:00:00:24:ff:31:4c":{}}} is no name of a target of fabric fc: the port's WWPN
 		{"fc":{"21:00:00:24:ff:31:4c:48":{"tpgs":{"0":{}}}}} must be tpgs/1
 		{"fc":{"21:00:00:24:ff:31:4c:48":{"tpgs":{"1":{"acls":{"iqn.2026-11.org.example:c":{}}}}}}} is no name of an initiator of fabric fc
+		{"fc":{"21:00:00:24:ff:31:4c:48":{"tpgs":{"1":{"acls":{"21:00:00:24:ff:31:4c:4a":{"node_name":"20:00:00:24:FF:31:4c:4a"}}}}}}} node_name: 20:00:00:24:FF:31:4c:4a is no world wide name
+		{"sbp":{"0123456789abcdef":{"tpgs":{"1":{}}}}} enable: must be false as long as there is no LUN
 		{"srpt":{"fe80000000000000f4521403007be211":{}}} is no name of a target of fabric srpt: the port's GUID, xxxx:xxxx:xxxx:xxxx, or GID
 		{"sbp":{"01:23:45:67:89:ab:cd:ef":{}}} is no name of a target of fabric sbp: a GUID, 16 hexadecimal digits
 		{"sbp":{"0123456789abcdef":{"tpgs":{"1":{},"2":{}}}}} has 2 portal groups; targets of fabric sbp have one

@@ -62,15 +62,16 @@ static const struct fabric {
 	bool autoload;
 	int (*check)(struct fake *f, const struct node *fabric, const char *name);	/* a target's name */
 	uint64_t tag_min, tag_max;
+	int (*check_acl)(struct fake *f, const struct node *fabric, const char *name);	/* NULL: any */
 } fabrics[] = {
 	{ ON_ISCSI, "iscsi", "iSCSI", "iscsi_target_mod", true, check_iscsi, 0, UINT16_MAX },
 	{ ON_LOOPBACK, "loopback", "loopback", "tcm_loop", true, check_played, 0, 31 },
 	{ ON_VHOST, "vhost", "vhost", "vhost_scsi", false, check_played, 0, 255 },
 	{ ON_XEN, "xen-pvscsi", "xen-pvscsi", "xen_scsiback", false, check_played, 0, UINT16_MAX },
-	{ ON_QLA2XXX, "qla2xxx", "qla2xxx", "tcm_qla2xxx", false, check_port, 1, 1 },
+	{ ON_QLA2XXX, "qla2xxx", "qla2xxx", "tcm_qla2xxx", false, check_port, 1, 1, check_wwpn },
 	{ ON_SRPT, "srpt", "srpt", "ib_srpt", false, check_port, 0, UINT64_MAX },
-	{ ON_FC, "fc", "fc", "tcm_fc", false, check_wwpn, 1, 1 },
-	{ ON_SBP, "sbp", "sbp", "sbp_target", false, check_guid, 0, UINT16_MAX },
+	{ ON_FC, "fc", "fc", "tcm_fc", false, check_wwpn, 1, 1, check_wwpn },
+	{ ON_SBP, "sbp", "sbp", "sbp_target", false, check_guid, 0, UINT16_MAX, check_guid },
 };
 
 static const struct fabric *find_fabric(const char *name)
@@ -154,6 +155,9 @@ int lio_make_in_fabric(struct fake *f, struct node *folder, const char *name)
 	case LIO_LUN:
 	case LIO_MAPPED_LUN:
 		r = lio_parse_number(name, "lun_", UINT64_MAX, &n);
+		break;
+	case LIO_ACL:
+		r = fabric->check_acl ? fabric->check_acl(f, at, name) : 0;
 		break;
 	case LIO_PORTAL:
 		return at->only == ON_ISCSI ? lio_make_portal(f, folder, name) : -ENOSYS;
@@ -296,6 +300,14 @@ static int give_port(struct fake *f, struct node *attr)
 	return 0;
 }
 
+static bool has_lun(const struct node *tpg)
+{
+	for (const struct node *n = tpg->first; n; n = node_next(tpg, n))
+		if (n->kind == LIO_LUN && n->type == KFS_DIR && lio_leads_to(n))
+			return true;
+	return false;
+}
+
 static int store_enable(struct fake *f, struct node *attr, const char *page)
 {
 	struct node *tpg = node_item(attr), *rtpi = node_attr(tpg, "rtpi");
@@ -304,6 +316,8 @@ static int store_enable(struct fake *f, struct node *attr, const char *page)
 
 	if (r < 0 || value == is_enabled(tpg))
 		return r;
+	if (value && tpg->only == ON_SBP && !has_lun(tpg))
+		return -EINVAL;
 	if (value && rtpi)
 		r = give_port(f, rtpi);
 	if (r < 0)
@@ -347,6 +361,29 @@ static int store_protection_type(struct fake *f, struct node *attr, const char *
 	if (n != 0 && n != 1 && n != 3)
 		return -EINVAL;
 	lio_set_number(attr, (int64_t)n);
+	return 0;
+}
+
+static int store_directory(struct fake *f, struct node *attr, const char *page)
+{
+	return is_enabled(node_item(attr)) ? -EBUSY : lio_store_line(f, attr, page);
+}
+
+/* ---- ACLs ---- */
+
+/* It is shown with colons, and taken without; what is wrong is told as the parser's own -1. */
+static int store_wwn(struct fake *f, struct node *attr, const char *page)
+{
+	size_t digits = strspn(page, "0123456789abcdefABCDEF");
+	char text[3 * 8];
+	uint64_t wwn;
+
+	if (digits != 16 || (page[digits] && !streq(page + digits, "\n")))
+		return -EPERM;
+	wwn = strtoull(page, NULL, 16);
+	for (int i = 0; i < 8; i++)
+		snprintf(text + 3 * i, sizeof(text) - 3 * (size_t)i, "%02x%s", (unsigned)(wwn >> (56 - 8 * i)) & 0xff, i < 7 ? ":" : "");
+	node_set(attr, text);
 	return 0;
 }
 
@@ -403,13 +440,13 @@ static const struct lio_file files[] = {
 	{ LIO_TPG, ON_SRPT, "attrib/srp_max_rsp_size", "256", lio_store_number, .max = UINT32_MAX },
 	{ LIO_TPG, ON_SRPT, "attrib/srp_sq_size", "4096", lio_store_number, .max = UINT32_MAX },
 	{ LIO_TPG, ON_SRPT, "attrib/use_srq", "0", lio_store_number, .max = 1 },
-	{ LIO_TPG, ON_SBP, "directory_id", "implicit", lio_store_line },
+	{ LIO_TPG, ON_SBP, "directory_id", "implicit", store_directory },
 	{ LIO_TPG, ON_SBP, "attrib/mgt_orb_timeout", "15", lio_store_number, .min = 1, .max = 127 },
 	{ LIO_TPG, ON_SBP, "attrib/max_reconnect_timeout", "5", lio_store_number, .min = 1, .max = 32767 },
 	{ LIO_TPG, ON_SBP, "attrib/max_logins_per_lun", "1", lio_store_number, .min = 1, .max = 127 },
 	{ LIO_TPG, ON_XEN, "param/alias", "", lio_store_line },
-	{ LIO_ACL, ON_FC, "node_name", "00:00:00:00:00:00:00:00", lio_store_line },
-	{ LIO_ACL, ON_FC, "port_name", "00:00:00:00:00:00:00:00", lio_store_line },
+	{ LIO_ACL, ON_FC, "node_name", "00:00:00:00:00:00:00:00", store_wwn },
+	{ LIO_ACL, ON_FC, "port_name", "00:00:00:00:00:00:00:00", store_wwn },
 	{ LIO_ACL, ON_FC, "tag", "", lio_store_line, .flags = LIO_RAW },
 	{ LIO_MAPPED_LUN, 0, "write_protect", NULL, store_write_protect },
 };

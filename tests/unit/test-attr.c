@@ -549,6 +549,8 @@ static const struct {
 	{ KIND_SUBSYSTEM, "model", "Linux\n", "Linux" },
 	{ KIND_SUBSYSTEM, "allow_any_host", "0\n", "0" },
 	{ KIND_SUBSYSTEM, "passthru_path", "(null)\n", NULL },
+	{ KIND_ACL, "node_name", "20:00:00:24:ff:31:4c:4a\n", "20:00:00:24:ff:31:4c:4a" },
+	{ KIND_ACL, "node_name", "20000024ff314c4a\n", "20:00:00:24:ff:31:4c:4a" },
 	{ KIND_SUBSYSTEM, "passthru_path", "/dev/nvme0\n", "/dev/nvme0" },
 	{ KIND_NAMESPACE, "device_path", "(null)\n", NULL },
 	{ KIND_NAMESPACE, "device_path", "\n", NULL },

@@ -29,7 +29,7 @@ write_document() {
 		  "targets": {
 		    "fc": { "21:00:00:24:ff:31:4c:48": { "tpgs": { "1": {
 		      "luns": { "0": { "backend": "a" }, "3": { "backend": "b" } },
-		      "acls": { "21:00:00:24:ff:31:4c:4a": { "tag": "left", "mapped_luns": { "0": { "lun": 3, "write_protect": true } } } } } } } },
+		      "acls": { "21:00:00:24:ff:31:4c:4a": { "tag": "left", "node_name": "20:00:00:24:ff:31:4c:4a", "mapped_luns": { "0": { "lun": 3, "write_protect": true } } } } } } } },
 		    "sbp": { "0123456789abcdef": { "tpgs": { "1": {
 		      "directory_id": "00a0b8", "mgt_orb_timeout": 20, "max_logins_per_lun": 2,
 		      "luns": { "0": { "backend": "a" } },

@@ -74,7 +74,7 @@ waits_in() {	# FUNCTION: some process, in the kernel
 
 @test "trap 15: what reads otherwise than it was written is nothing to do for nvmetd" {
 	served
-	status 0 nvmetctl create backends/ram/alua_groups/g alua_access_type=implicit alua_access_state=standby \
+	status 0 nvmetctl create backends/ram/alua_groups/g alua_access_type=implicit access_state=standby \
 		set "$T1/tpgs/1/luns/0" alua_group=g --disrupt
 	nvmetctl save "$W/doc.json"
 	[ "$(cat $TARGET/core/rd_mcp_7/ram/wwn/vpd_unit_serial)" = "T10 VPD Unit Serial Number: $SERIAL" ]
@@ -94,4 +94,51 @@ waits_in() {	# FUNCTION: some process, in the kernel
 	[ "$status" -ne 0 ]
 	contains block_size "$T1/tpgs/1/luns/0"
 	[ "$(cat $TARGET/core/rd_mcp_7/ram/attrib/block_size)" = 4096 ]
+}
+
+@test "trap 4: nvmetd leaves no storage object without an LU group, and its ALUA state can be changed" {
+	served
+	status 0 nvmetctl create lu_groups/g create backends/other type=ramdisk size=16MiB lu_group=g storage_object=rd_mcp_8/other \
+		create backends/other/alua_groups/a access_state=standby
+	grep -q 'LU Group Alias: g$' $TARGET/core/rd_mcp_8/other/alua_lu_gp
+	grep -q 'LU Group Alias: default_lu_gp$' $TARGET/core/rd_mcp_7/ram/alua_lu_gp
+	status 0 nvmetctl set backends/other/alua_groups/a access_state=optimized --disrupt
+}
+
+@test "trap 22: nvmetd makes the folders that registrations need before anybody can register" {
+	rm -rf $DBROOT
+	served
+	[ "$(stat -c %a $DBROOT/pr $DBROOT/alua | tr '\n' ' ')" = '700 700 ' ]
+	iscsi_login $IQN:t1 >&2
+	pr_register "$(iscsi_disk $IQN:t1 0)" 0xabcd -Z
+	[ -s $DBROOT/pr/aptpl_$SERIAL ]
+	iscsi_logout >&2
+}
+
+@test "trap 23: nvmetd gives a portal group its number for good, and a LUN that is another backend's now its mapped LUNs back" {
+	local rtpi
+	served
+	rtpi=$(cat $TARGET/iscsi/$IQN:t1/tpgt_1/rtpi)
+	status 0 nvmetctl set "$T1/tpgs/1" enable=false --disrupt
+	status 0 nvmetctl create targets/iscsi/$IQN:t2 create targets/iscsi/$IQN:t2/tpgs/1
+	status 0 nvmetctl set "$T1/tpgs/1" enable=true
+	[ "$(cat $TARGET/iscsi/$IQN:t1/tpgt_1/rtpi)" = "$rtpi" ]
+	status 0 nvmetctl create backends/other type=ramdisk size=8MiB set "$T1/tpgs/1/luns/0" backend=other --disrupt --destroy
+	iscsi_login $IQN:t1 >&2
+	[ "$(blockdev --getsize64 "$(iscsi_disk $IQN:t1 0)")" = 8388608 ]
+	iscsi_logout >&2
+}
+
+@test "trap 24: nvmetd has the kernel hurry while it removes much of the SCSI target, and not afterwards" {
+	local i words=()
+	for i in {1..20}; do
+		words+=(create "backends/r$i" type=ramdisk size=1MiB)
+	done
+	status 0 nvmetctl "${words[@]}"
+	trace -e trace=openat,write
+	status 0 nvmetctl clear --destroy --disrupt
+	end_trace
+	[ "$(grep -Eo 'rcu_expedited>, "[01]' "$W/trace" | tail -c 2 | head -c 1)" = 0 ]
+	grep -q 'rcu_expedited>, "1' "$W/trace"
+	[ "$(cat /sys/kernel/rcu_expedited)" = 0 ]
 }

@@ -471,19 +471,14 @@ static void put_change_of_access(struct gather *g, const struct change *c)
 	}
 }
 
-/* The port begins or ceases to serve some. */
-static void put_change_of_port(struct gather *g, const struct change *c)
+/* Subsystems that the port serves in one of the two states, and not in the other. */
+static void put_ana_groups_unlike(struct gather *g, const struct object *port, const struct object *other)
 {
 	const struct attr_row *row = attr_find(KIND_PORT, "subsystems");
-	char *const *before = c->before ? object_get_list(c->before, row) : NULL, *const *after = c->after ? object_get_list(c->after, row) : NULL;
-	const char *port = strrchr(c->path, '/') + 1;
 
-	for (char *const *n = before; n && *n; n++)
-		if (!strv_contains(after, *n))
-			put_ana_groups_served(g, port, *n);
-	for (char *const *n = after; n && *n; n++)
-		if (!strv_contains(before, *n))
-			put_ana_groups_served(g, port, *n);
+	for (char *const *n = port ? object_get_list(port, row) : NULL; n && *n; n++)
+		if (!other || !object_lists(other, row, *n))
+			put_ana_groups_served(g, port->name, *n);
 }
 
 static void put_change(struct gather *g, const struct change *c)
@@ -501,8 +496,10 @@ static void put_change(struct gather *g, const struct change *c)
 		put_whole(g, g->after, o);
 	if (some->kind == KIND_BACKEND && attrs_changed(c))
 		put_change_of_backend(g, c, o);
-	if (some->kind == KIND_PORT)
-		put_change_of_port(g, c);
+	if (some->kind == KIND_PORT) {
+		put_ana_groups_unlike(g, c->before, c->after);
+		put_ana_groups_unlike(g, c->after, c->before);
+	}
 	if (some->kind == KIND_NAMESPACE || some->kind == KIND_LUN || some->kind == KIND_ALUA_GROUP)
 		put_change_of_access(g, c);
 	if (some->kind == KIND_NAMESPACE || some->kind == KIND_LUN) {

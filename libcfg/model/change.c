@@ -329,7 +329,7 @@ int changes_revert(struct tree *t, const struct changes *c)
 
 /* ---- the journal's form ---- */
 
-static struct json_object *change_to_json(const struct change *c)
+struct json_object *change_to_json(const struct change *c)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
 	struct json_object *path = json_object_new_string(c->path), *set = c->after ? object_to_json(c->after, 0) : NULL;

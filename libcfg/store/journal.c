@@ -66,27 +66,47 @@ enum record_state record_next(const char *text, size_t len, size_t at, struct re
 	return sum_of(ret->json, ret->json_len) == ret->sum ? RECORD_GOOD : RECORD_BAD;
 }
 
+/* Change by change: a record may hold all that there is, and as one JSON tree it would be many times as large as its text. */
+static int print_changes(struct strbuf *b, const struct changes *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		_cleanup_json_ struct json_object *change = change_to_json(c->items[i]);
+		_cleanup_free_ char *text = change ? json_print_line(change) : NULL;
+
+		if (!text)
+			return -ENOMEM;
+		strbuf_add(b, i ? "," : "");
+		strbuf_add(b, text);
+	}
+	return b->failed ? -ENOMEM : 0;
+}
+
 int store_journal_line(uint64_t generation, time_t when, const char *act, const struct changes *c, char **ret, size_t *ret_len)
 {
-	_cleanup_json_ struct json_object *json = json_object_new_object();
 	_cleanup_strbuf_ struct strbuf b = { 0 };
-	struct json_object *changes = changes_to_json(c);
+	char sum[SUM_DIGITS + 1];
 	int r;
 
-	if (!json || !changes ||
-	    json_object_object_add(json, "generation", json_object_new_uint64(generation)) < 0 ||
-	    json_object_object_add(json, "time", json_object_new_int64(when)) < 0 ||
-	    json_object_object_add(json, "act", json_object_new_string(act)) < 0 ||
-	    json_object_object_add(json, "changes", changes) < 0) {
-		json_object_put(changes);
-		return -ENOMEM;
-	}
-	r = record_add(&b, json);
+	/* Room for the sum. An act is a word of our own: nothing in it needs quoting. */
+	strbuf_addf(&b, "%0*d {\"generation\":%" PRIu64 ",\"time\":%" PRId64 ",\"act\":\"%s\",\"changes\":[", SUM_DIGITS, 0, generation,
+		    (int64_t)when, act);
+	r = print_changes(&b, c);
 	if (r < 0)
 		return r;
+	strbuf_add(&b, "]}");
+	if (b.failed)
+		return -ENOMEM;
+	/* What could not be read back must not be written. */
+	if (b.len - SUM_DIGITS - 1 > JSON_MAX_BYTES)
+		return -EFBIG;
+	snprintf(sum, sizeof(sum), "%08" PRIx32, sum_of(b.s + SUM_DIGITS + 1, b.len - SUM_DIGITS - 1));
+	memcpy(b.s, sum, SUM_DIGITS);
+	strbuf_add(&b, "\n");
+	if (b.failed)
+		return -ENOMEM;
 	*ret_len = b.len;
 	*ret = strbuf_steal(&b);
-	return *ret ? 0 : -ENOMEM;
+	return 0;
 }
 
 /* ---- replaying ---- */

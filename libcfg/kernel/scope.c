@@ -123,14 +123,11 @@ static void put_edge(struct gather *g, const char *holder, const struct attr_row
 	put(g, g->elements, edge);
 }
 
-/* Edges that only one of the two lists has. */
-static void put_changed_edges(struct gather *g, const char *path, const struct attr_row *row, char *const *a, char *const *b)
+/* Edges that the object has in one of the two states, and not in the other. */
+static void put_edges_unlike(struct gather *g, const char *path, const struct attr_row *row, const struct object *o, const struct object *other)
 {
-	for (char *const *n = a; n && *n; n++)
-		if (!strv_contains(b, *n))
-			put_edge(g, path, row, *n);
-	for (char *const *n = b; n && *n; n++)
-		if (!strv_contains(a, *n))
+	for (char *const *n = o ? object_get_list(o, row) : NULL; n && *n; n++)
+		if (!other || !object_lists(other, row, *n))
 			put_edge(g, path, row, *n);
 }
 
@@ -489,9 +486,10 @@ static void put_change(struct gather *g, const struct change *c)
 	if (attrs_changed(c))
 		put(g, g->elements, c->path);
 	attr_foreach(row, some->kind)
-		if (attr_is_links(row))
-			put_changed_edges(g, c->path, row, c->before ? object_get_list(c->before, row) : NULL,
-					  c->after ? object_get_list(c->after, row) : NULL);
+		if (attr_is_links(row)) {
+			put_edges_unlike(g, c->path, row, c->before, c->after);
+			put_edges_unlike(g, c->path, row, c->after, c->before);
+		}
 	if (o && needs_whole(c))
 		put_whole(g, g->after, o);
 	if (some->kind == KIND_BACKEND && attrs_changed(c))

@@ -66,7 +66,7 @@ libiscsi_tests() {
 	[ $# -gt 0 ] || mapfile -t suites < <(iscsi-test-cu --list | sed -nE 's/^ALL\.([^.]+)$/\1/p')
 	[ $# -eq 0 ] || suites=("$@")
 	for suite in "${suites[@]}"; do
-		timeout 300 iscsi-test-cu --dataloss --verbose --test="ALL.$suite" "iscsi://$ISCSI_PORTAL/$IQN:t1/0" >"$logs/$suite" 2>&1 || :
+		timeout 120 iscsi-test-cu --dataloss --verbose --test="ALL.$suite" "iscsi://$ISCSI_PORTAL/$IQN:t1/0" >"$logs/$suite" 2>&1 || :
 	done
 	(cd "$logs" && verdicts "${suites[@]}")
 }

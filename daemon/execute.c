@@ -50,6 +50,21 @@ static void note_links(struct txn *t, const struct step *s)
 	}
 }
 
+/* What hosts cannot reach yet was made all the same. */
+static void warn_of_address(struct txn *t, const struct step *s, const struct work_result *result)
+{
+	for (size_t i = 0; i < result->done && result->data; i++) {
+		const struct op *op = &s->ops.items[i];
+		_cleanup_free_ char *text = NULL;
+
+		if (op->verb != OP_HAS_ADDRESS || !streq_ptr(result->data[i], "no"))
+			continue;
+		text = strf("%s: no interface of this machine has the address %s; initiators reach the portal once one has", s->object, op->value);
+		if (text)
+			strv_append(&t->warnings, text);
+	}
+}
+
 void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err)
 {
 	const struct op *op = result->done < s->ops.n ? &s->ops.items[result->done] : NULL;
@@ -95,6 +110,7 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 	if (!result->error) {
 		note_links(t, s);
 		marks_after(t->m, s);
+		warn_of_address(t, s, result);
 		manager_clear_failed(t->m, s->object);
 		/* After the commit nothing is taken back: what is done is free for others. */
 		if (t->committed) {

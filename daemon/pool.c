@@ -150,8 +150,9 @@ static struct work *next_work(struct pool *p, enum work_class class)
 
 void pool_ended(struct work *w, const struct work_result *result)
 {
-	expedite_go(w);
 	w->done(w->userdata, result);
+	/* Now that what comes after it has come. */
+	expedite_go(w);
 	free(w);
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "daemon/worker-private.h"
+#include "model/address.h"
 
 #define LUN_MAX 16383		/* of a disk: what fits into 14 bits of its address */
 #define SERIAL_MAX 253		/* target_core_configfs.c */
@@ -36,6 +37,7 @@ enum value_rule {
 	VALUE_FOLDERS,	/* such paths, one a line */
 	VALUE_LUN,
 	VALUE_LOOPBACK,
+	VALUE_ADDRESS,
 	VALUE_DEVICE,
 	VALUE_SERIAL,	/* ends a file's name */
 	VALUE_SERIAL_FIRST, /* that, and lines that are only compared */
@@ -66,6 +68,7 @@ static const struct rule {
 	[OP_SYSTEM] = { PATH_UNUSED },
 	[OP_HAS_MODULE] = { PATH_MODULE },
 	[OP_HAS_OPTION] = { PATH_OPTION },
+	[OP_HAS_ADDRESS] = { PATH_UNUSED, VALUE_ADDRESS },
 	[OP_FILE_REPLACE] = { PATH_OWN, VALUE_TEXT },
 	[OP_FILE_APPEND] = { PATH_OWN, VALUE_TEXT },
 	[OP_FILE_CUT] = { PATH_OWN, VALUE_NUMBER },
@@ -231,6 +234,7 @@ static bool is_serial(const char *s, size_t n)
 
 static bool value_ok(enum value_rule rule, const char *value)
 {
+	struct ip_address address;
 	uint64_t number;
 
 	switch (rule) {
@@ -248,6 +252,8 @@ static bool value_ok(enum value_rule rule, const char *value)
 		return value && text_to_u64(value, &number) >= 0 && number <= LUN_MAX;
 	case VALUE_LOOPBACK:
 		return value && is_loopback(value);
+	case VALUE_ADDRESS:
+		return value && ip_parse(value, &address);
 	case VALUE_DEVICE:
 		return value && is_absolute(value);
 	case VALUE_SERIAL:

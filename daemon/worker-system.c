@@ -125,6 +125,13 @@ int worker_has_option(struct worker *w, const struct op *op, char **data, char *
 	return answer(r, data);
 }
 
+int worker_has_address(struct worker *w, const struct op *op, char **data, char **message)
+{
+	int r = w->kfs->ops->has_address(w->kfs, op->value);
+
+	return r < 0 ? worker_say(message, -r, "the addresses of this machine cannot be read: %s", strerror(-r)) : answer(r, data);
+}
+
 int worker_in_use(struct worker *w, const struct op *op, char **data, char **message)
 {
 	return in_use_list(op->value, data, message);

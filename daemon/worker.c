@@ -55,6 +55,7 @@ static op_fn *const verbs[] = {
 	[OP_SYSTEM] = worker_system,
 	[OP_HAS_MODULE] = worker_has_module,
 	[OP_HAS_OPTION] = worker_has_option,
+	[OP_HAS_ADDRESS] = worker_has_address,
 	[OP_FILE_REPLACE] = worker_file_replace,
 	[OP_FILE_APPEND] = worker_file_append,
 	[OP_FILE_CUT] = worker_file_cut,

@@ -245,6 +245,11 @@ static int fake_has_option(struct kfs *k, const char *option)
 	return fake_has(k, 'O', option);
 }
 
+static int fake_has_address(struct kfs *k, const char *address)
+{
+	return fake_has(k, 'A', address);
+}
+
 /* Answers with a path. */
 static int fake_disk(struct kfs *k, const char *tpgt, unsigned lun, char **ret)
 {
@@ -330,6 +335,7 @@ static const struct kfs_ops fake_ops = {
 	.tuned = fake_tuned,
 	.has_module = fake_has_module,
 	.has_option = fake_has_option,
+	.has_address = fake_has_address,
 	.disk = fake_disk,
 	.wait_disk = fake_wait_disk,
 	.rescan = fake_rescan,

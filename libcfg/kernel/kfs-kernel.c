@@ -10,6 +10,8 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <dirent.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +25,7 @@
 #include "kernel/kfs.h"
 #include "kernel/nvme-controller.h"
 #include "kernel/scsi-disk.h"
+#include "model/address.h"
 
 #define DBROOT_FILE_MAX (1 << 20)	/* the kernel writes at most 256 KiB */
 
@@ -515,6 +518,32 @@ static int kernel_wait_disk(struct kfs *kfs, const char *tpgt, unsigned lun, int
 	return r < 0 ? r : scsi_disk_wait(address, lun, stop, ret);
 }
 
+static bool is_address(const struct sockaddr *a, const struct ip_address *wanted)
+{
+	if (a->sa_family == AF_INET6)
+		return wanted->v6 && memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, wanted->bytes, 16) == 0;
+	return a->sa_family == AF_INET && !wanted->v6 && memcmp(&((const struct sockaddr_in *)a)->sin_addr, wanted->bytes, 4) == 0;
+}
+
+static int kernel_has_address(struct kfs *kfs, const char *address)
+{
+	struct ifaddrs *all, *a;
+	struct ip_address ip;
+	int r = 0;
+
+	if (!ip_parse(address, &ip))
+		return -EINVAL;
+	/* The whole of 127.0.0.0/8 is lo's. */
+	if (ip_is_any(&ip) || (!ip.v6 && ip.bytes[0] == 127))
+		return 1;
+	if (getifaddrs(&all) < 0)
+		return -errno;
+	for (a = all; a && !r; a = a->ifa_next)
+		r = a->ifa_addr && is_address(a->ifa_addr, &ip);
+	freeifaddrs(all);
+	return r;
+}
+
 static int kernel_rescan(struct kfs *kfs, const char *tpgt, unsigned lun)
 {
 	_cleanup_free_ char *address = NULL;
@@ -641,6 +670,7 @@ static const struct kfs_ops kernel_ops = {
 	.tuned = kernel_tuned,
 	.has_module = kernel_has_module,
 	.has_option = kernel_has_option,
+	.has_address = kernel_has_address,
 	.disk = kernel_disk,
 	.wait_disk = kernel_wait_disk,
 	.rescan = kernel_rescan,

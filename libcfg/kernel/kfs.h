@@ -92,6 +92,8 @@ struct kfs_ops {
 	/* Whether the running kernel was built with the Kconfig option (its name without "CONFIG_"): 1 or 0; -ENODATA when nothing
 	 * tells. */
 	int (*has_option)(struct kfs *k, const char *option);
+	/* Whether an interface of the machine has the IP address, or it stands for all of them: 1 or 0. */
+	int (*has_address)(struct kfs *k, const char *address);
 	/* The disk of a LUN of a loopback target, whose tpgt folder has that kfs path: "/dev/sdX". ENOENT while it or its node in /dev
 	 * is not there. */
 	int (*disk)(struct kfs *k, const char *tpgt, unsigned lun, char **ret);

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "kernel/lio.h"
+#include "model/address.h"
 #include "model/backend.h"
 #include "model/fabric.h"
 
@@ -342,6 +343,16 @@ static int make_mapped_lun(struct planner *p, const char *path, const struct obj
 	return r < 0 ? r : write_fresh(p, s, folder, target, NULL);
 }
 
+/* The kernel listens on an address that no interface has, and hears of it once one has. */
+static int look_for_address(struct step *s, const char *portal)
+{
+	char text[IP_TEXT_MAX];
+	struct ip_address address;
+	const char *port;
+
+	return portal_parse(portal, text, &address, &port) ? step_op(s, OP_HAS_ADDRESS, 0, "", text, NULL) : 0;
+}
+
 static int make_plain(struct planner *p, const char *path, const struct object *target)
 {
 	_cleanup_free_ char *folder = lio_folder(p, path);
@@ -358,6 +369,8 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 	/* The daemon's bridges stand in the folder of the loopback fabric, too. */
 	if (r >= 0)
 		r = step_op(s, OP_MKDIR, target->kind == KIND_FABRIC ? OP_MAY_EXIST : 0, folder, NULL, NULL);
+	if (r >= 0 && target->kind == KIND_PORTAL)
+		r = look_for_address(s, target->name);
 	return r < 0 ? r : write_fresh(p, s, folder, target, NULL);
 }
 

@@ -12,7 +12,7 @@ static const char *const verbs[] = {
 	[OP_CREATE_FILE] = "create file", [OP_GROW_FILE] = "grow file", [OP_REMOVE_FILE] = "remove file",
 	[OP_CHECK_MOVING] = "check that I/O moves", [OP_SCAN] = "scan", [OP_READLINK] = "read link",
 	[OP_IN_USE] = "look who is connected", [OP_WAIT_CHANGE] = "wait for a change", [OP_SYSTEM] = "look at the system",
-	[OP_HAS_MODULE] = "look for module", [OP_HAS_OPTION] = "look for kernel option",
+	[OP_HAS_MODULE] = "look for module", [OP_HAS_OPTION] = "look for kernel option", [OP_HAS_ADDRESS] = "look for address",
 	[OP_FILE_REPLACE] = "replace file", [OP_FILE_APPEND] = "append to file", [OP_FILE_CUT] = "cut file",
 	[OP_FILE_REMOVE] = "remove file",
 	[OP_FILE_READ] = "read file", [OP_STORE_SECRET] = "store secret",
@@ -106,6 +106,8 @@ char *op_text(const struct op *op)
 		return strf("write %s/attrib/block_size = (block size of %s)", path, value);
 	case OP_EXPECT:
 		return strf("expect \"%s\" in %s", value, path);
+	case OP_HAS_ADDRESS:
+		return strf("%s %s", verbs[op->verb], value);
 	case OP_MAKE_DBROOT:
 		return strdup(verbs[op->verb]);
 	case OP_RESTORE_REGISTRATIONS:

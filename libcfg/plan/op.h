@@ -37,6 +37,7 @@ enum op_verb {
 				 * them (inotify), or at once if one is absent. Never counts as stuck. */
 	OP_SYSTEM,		/* result: "key value" lines: release, whether configfs is mounted, nvmet and target there, cpus */
 	OP_HAS_MODULE,		/* path: name of a module; result: "yes" or "no" */
+	OP_HAS_ADDRESS,		/* value: an IP address; result: "yes" or "no" */
 	OP_HAS_OPTION,		/* path: Kconfig option without "CONFIG_"; result: "yes", "no" or "unknown" */
 	/* the daemon's own files, below the folders of state only */
 	OP_FILE_REPLACE,	/* value: content; 0600 */

@@ -146,6 +146,8 @@ static int perform(const struct call *call, struct strbuf *ret)
 		return machine_tuned(f, call->path, ret);
 	case 'Q':
 		return machine_has_module(f, call->path);
+	case 'A':
+		return machine_has_address(f, call->path) ? 0 : -ENOENT;
 	case 'O':
 		return fake_has(f, call->path) ? 0 : -ENOENT;
 	case 'D':

@@ -202,6 +202,7 @@ int machine_load_module(struct fake *f, const char *name);
 /* "MODULE/PARAMETER" once its module is loaded, and "rcu_expedited". Nothing here depends on them. */
 int machine_tune(struct fake *f, const char *name, const char *value);
 int machine_tuned(struct fake *f, const char *name, struct strbuf *ret);
+bool machine_has_address(const struct fake *f, const char *address);	/* its own, lo's, or any */
 int machine_has_module(struct fake *f, const char *name);	/* 0 or -ENOENT */
 /* As nvmet opens it; for a namespace and for passthrough. */
 int machine_hctl(struct fake *f, const char *path, struct strbuf *ret);

@@ -347,8 +347,7 @@ static bool is_any(const char *address)
 	return streq(address, "0.0.0.0") || streq(address, "::");
 }
 
-/* The machine's own: those that it was given, and what belongs to lo. */
-static bool is_ours(const struct fake *f, const char *address)
+bool machine_has_address(const struct fake *f, const char *address)
 {
 	_cleanup_free_ char *plain = must(strndup(address, strcspn(address, "%")));
 	unsigned char wanted[16], ours[16];
@@ -377,7 +376,7 @@ int machine_listen(struct fake *f, const char *trtype, int family, const char *a
 {
 	_cleanup_free_ char *listener = fmt("%s %u", address, port);
 
-	if (!streq(trtype, "iscsi") && !is_ours(f, address))
+	if (!streq(trtype, "iscsi") && !machine_has_address(f, address))
 		return -EADDRNOTAVAIL;
 	/* There is no RDMA device, which is not noticed where none is asked for. */
 	if (streq(trtype, "rdma"))

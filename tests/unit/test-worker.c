@@ -664,6 +664,11 @@ static void test_what_the_kernel_has(void **state)
 	assert_int_equal(run(f, OP_HAS_OPTION, 0, "PCI_P2PDMA", NULL), 0);
 	assert_string_equal(f->data, "unknown");
 	assert_int_equal(run(f, OP_HAS_OPTION, 0, "../etc/shadow", NULL), EINVAL);
+	assert_int_equal(run(f, OP_HAS_ADDRESS, 0, "", "192.0.2.1"), 0);
+	assert_string_equal(f->data, "yes");
+	assert_int_equal(run(f, OP_HAS_ADDRESS, 0, "", "192.0.2.7"), 0);
+	assert_string_equal(f->data, "no");
+	assert_int_equal(run(f, OP_HAS_ADDRESS, 0, "", "example.org"), EINVAL);
 }
 
 static void test_configfs_is_looked_for(void **state)

@@ -216,6 +216,12 @@ static int tiny_has_module(struct kfs *k, const char *name)
 	return streq(name, "nvmet_tcp");
 }
 
+static int tiny_has_address(struct kfs *k, const char *address)
+{
+	called(k, "has address %s", address);
+	return streq(address, "192.0.2.1");
+}
+
 static int tiny_has_option(struct kfs *k, const char *option)
 {
 	called(k, "has option %s", option);
@@ -300,6 +306,7 @@ static const struct kfs_ops tiny_ops = {
 	.tuned = tiny_tuned,
 	.has_module = tiny_has_module,
 	.has_option = tiny_has_option,
+	.has_address = tiny_has_address,
 	.disk = tiny_disk,
 	.wait_disk = tiny_wait_disk,
 	.rescan = tiny_rescan,

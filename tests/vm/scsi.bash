@@ -75,6 +75,10 @@ chap() {
 	[ $# -lt 5 ] || CHAP+=(-n "$1.username_in" -v "$4" -n "$1.password_in" -v "$5")
 }
 
+password() {	# NAME TEXT: a file of that name, as a configuration refers to it
+	(umask 077 && printf %s "$2" >"/etc/nvmetctl/secrets/$1")
+}
+
 # iscsi_login TARGET [USER PASSWORD [USER PASSWORD]]: the second pair is what the target has to prove. Fails as iscsiadm does: 24 is a
 # host that the target did not let in, 19 also a target that did not prove what it should.
 iscsi_login() {

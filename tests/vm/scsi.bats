@@ -37,10 +37,6 @@ storage() {
 	echo $TARGET/core/*/"$1"
 }
 
-password() {	# NAME TEXT: a file of that name, as a configuration refers to it
-	(umask 077 && printf %s "$2" >"/etc/nvmetctl/secrets/$1")
-}
-
 set_acl() {	# ATTRIBUTE=VALUE…
 	nvmetctl set "targets/iscsi/$IQN:t1/tpgs/1/acls/$INITIATOR" "$@" --disrupt
 }

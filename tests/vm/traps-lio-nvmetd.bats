@@ -142,3 +142,43 @@ waits_in() {	# FUNCTION: some process, in the kernel
 	grep -q 'rcu_expedited>, "1' "$W/trace"
 	[ "$(cat /sys/kernel/rcu_expedited)" = 0 ]
 }
+
+@test "trap 19: nvmetd says what may keep a portal from listening, and tells of an address that no interface has" {
+	local listener pid
+	served
+	lacks "no interface of this machine"
+	exec {listener}< <(exec python3 -c '
+import socket
+s = socket.create_server(("127.0.0.1", 3299))
+print("listening", flush=True)
+s.accept()' 3>&-)
+	pid=$!
+	read -r _ <&"$listener"
+	status 1 nvmetctl create "$T1/tpgs/1/portals/127.0.0.1:3299"
+	contains "portals/127.0.0.1:3299" "in use already, by another portal or program"
+	kill "$pid"
+	[ ! -e "$TARGET/iscsi/$IQN:t1/tpgt_1/np/127.0.0.1:3299" ]
+	status 0 nvmetctl create "$T1/tpgs/1/portals/192.0.2.7:3260"
+	contains "warning: $T1/tpgs/1/portals/192.0.2.7:3260: no interface of this machine has the address 192.0.2.7"
+	ip address add 192.0.2.7/32 dev lo
+	ISCSI_PORTAL=192.0.2.7:3260 run iscsi_discover
+	ip address delete 192.0.2.7/32 dev lo
+	contains "192.0.2.7:3260,1 $IQN:t1"
+}
+
+@test "trap 20: nvmetd writes secrets without an end of line, write protection behind the link, the nexus before it, and no path that would be cut" {
+	local acl=$TARGET/iscsi/$IQN:t1/tpgt_1/acls/$INITIATOR
+	served
+	truncate -s 1M "$W/a,b"
+	status 3 nvmetctl create backends/cut type=file path="$W/a,b" data_path=shared
+	contains "backends/cut: path"
+	password joe secretsecret
+	status 0 nvmetctl set "$T1/tpgs/1/acls/$INITIATOR" userid=joe password=file:joe \
+		set "$T1/tpgs/1/acls/$INITIATOR/mapped_luns/0" write_protect=true
+	printf 'joe\n' | cmp - "$acl/auth/userid"
+	printf 'secretsecret\n' | cmp - "$acl/auth/password"
+	[ "$(cat "$acl/lun_0/write_protect")" = 1 ]
+	status 0 nvmetctl create targets/loopback/naa.5001405000000001 create targets/loopback/naa.5001405000000001/tpgs/1 \
+		create targets/loopback/naa.5001405000000001/tpgs/1/luns/0 backend=ram
+	loopback_disk $TARGET/loopback/naa.5001405000000001/tpgt_1 0
+}

@@ -19,6 +19,7 @@ struct run_step {
 	size_t *next;		/* steps that depend on this one */
 	size_t n_next;
 	char *label;
+	struct run_step *older, *newer;		/* that run as well */
 };
 
 enum step_state run_state(const struct run *r, size_t step)
@@ -173,6 +174,22 @@ static void check_finished(struct run *r)
 	r->callbacks->finished(r->userdata);
 }
 
+static void enter_running(struct run *r, struct run_step *s)
+{
+	s->older = r->newest;
+	s->newer = NULL;
+	*(s->older ? &s->older->newer : &r->oldest) = s;
+	r->newest = s;
+	r->running++;
+}
+
+static void leave_running(struct run *r, struct run_step *s)
+{
+	*(s->older ? &s->older->newer : &r->oldest) = s->newer;
+	*(s->newer ? &s->newer->older : &r->newest) = s->older;
+	r->running--;
+}
+
 static int submit(struct run *r, struct run_step *s);
 
 /* What is to be removed is gone when a worker finds it so: whatever the one that died had done, another one can do the rest. */
@@ -192,7 +209,7 @@ static void on_work_done(void *userdata, const struct work_result *result)
 	s->work = NULL;
 	if (again(r, s, result))
 		return;
-	r->running--;
+	leave_running(r, s);
 	s->operations = result->died ? s->step->ops.n : result->done;
 	s->touched = may_have_changed(s->step, result);
 	r->operations += result->done;
@@ -236,7 +253,7 @@ static void launch_step(struct run *r, struct run_step *s)
 		step_failed(r, s, &result);
 		return;
 	}
-	r->running++;
+	enter_running(r, s);
 }
 
 void run_start(struct run *r, unsigned phases)
@@ -263,8 +280,5 @@ bool run_stop(struct run *r)
 
 const struct step *run_current(const struct run *r)
 {
-	for (size_t i = 0; r->steps && i < r->plan->n; i++)
-		if (r->steps[i].state == STEP_RUNNING)
-			return r->steps[i].step;
-	return NULL;
+	return r->oldest ? r->oldest->step : NULL;
 }

@@ -32,7 +32,7 @@ struct run {
 	bool isolate;		/* a failure takes along only what depends on it; else it stops the whole */
 	bool stopping;
 	unsigned phases;	/* 1 << PHASE_… under way */
-	struct run_step *steps;
+	struct run_step *steps, *oldest, *newest;	/* all; those that run, in the order in which they began */
 	size_t running, done, failed;
 	size_t operations;	/* that succeeded */
 	unsigned busy;		/* within a call of ours: finished has to wait */
@@ -52,7 +52,7 @@ enum step_state run_state(const struct run *r, size_t step);
 bool run_touched(const struct run *r, size_t step);
 /* How many of its operations were done, or may have been. */
 size_t run_operations(const struct run *r, size_t step);
-/* The summary of the oldest running step; NULL when none is. */
+/* The step that has run longest; NULL when none runs. */
 const struct step *run_current(const struct run *r);
 
 #endif

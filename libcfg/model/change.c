@@ -347,21 +347,6 @@ struct json_object *change_to_json(const struct change *c)
 	return steal_ptr(o);
 }
 
-struct json_object *changes_to_json(const struct changes *c)
-{
-	_cleanup_json_ struct json_object *list = json_object_new_array();
-
-	for (size_t i = 0; list && i < c->n; i++) {
-		struct json_object *o = change_to_json(c->items[i]);
-
-		if (!o || json_object_array_add(list, o) < 0) {
-			json_object_put(o);
-			return NULL;
-		}
-	}
-	return steal_ptr(list);
-}
-
 static int after_from_json(const struct path *p, const char *path, struct json_object *set, struct object **ret,
 			   struct cfg_error *err)
 {

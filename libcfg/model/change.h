@@ -42,9 +42,8 @@ int changes_rebase(struct changes *c, const struct tree *t);
 int changes_revert(struct tree *t, const struct changes *c);
 
 /* Journal form: [{"path":…, "set":{…}|null}, …]; null removes. A record holds the state after, whole objects. Secrets are references.
- * from_json needs the tree for "before". One by one, they need less memory. */
+ * It is made one by one, since a whole restore as one JSON tree is many times as large as its text. from_json needs the tree for "before". */
 struct json_object *change_to_json(const struct change *c);
-struct json_object *changes_to_json(const struct changes *c);
 int changes_from_json(const struct tree *t, struct json_object *json, struct changes *ret, struct cfg_error *err);
 
 /* What people and bus clients ask for. */

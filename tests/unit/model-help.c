@@ -337,3 +337,12 @@ void each_object(const struct tree *t, void (*body)(struct object *o, void *user
 {
 	walk(tree_root(t), body, userdata);
 }
+
+struct json_object *changes_to_json(const struct changes *c)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < c->n; i++)
+		json_object_array_add(list, change_to_json(c->items[i]));
+	return list;
+}

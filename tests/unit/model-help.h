@@ -56,6 +56,9 @@ struct tree *random_tree(struct random *r, unsigned size);
 /* Makes, removes and changes objects of it. */
 void random_change(struct random *r, struct tree *t, unsigned times);
 
+/* All changes in the journal's form. Caller frees. */
+struct json_object *changes_to_json(const struct changes *c);
+
 /* Runs the body for each object below the root, parents first. */
 void each_object(const struct tree *t, void (*body)(struct object *o, void *userdata), void *userdata);
 

@@ -168,3 +168,14 @@ for job in json.load(sys.stdin):
 	kernel release all
 	ended slow 0
 }
+
+@test "a change goes on when the kernel is read whole while it reads its own part" {
+	nvmetctl create $s1
+	kernel fault hang verb=R "path=nvmet/$s1/attr_model"
+	behind change nvmetctl set $s1 cntlid_max=100
+	kernel wait hung 1
+	nvmetctl status --verify
+	kernel release all
+	ended change 0
+	[ "$(kernel read nvmet/$s1/attr_cntlid_max)" = 100 ]
+}

@@ -169,13 +169,21 @@ for job in json.load(sys.stdin):
 	ended slow 0
 }
 
+# Somebody else's LUN is what makes it look in what was known of the kernel before.
 @test "a change goes on when the kernel is read whole while it reads its own part" {
-	nvmetctl create $s1
-	kernel fault hang verb=R "path=nvmet/$s1/attr_model"
-	behind change nvmetctl set $s1 cntlid_max=100
+	local t1=targets/iscsi/iqn.2026-11.org.example:t1 tpgt=target/iscsi/iqn.2026-11.org.example:t1/tpgt_1
+	nvmetctl create backends/b type=ramdisk size=1MiB create $t1 create $t1/tpgs/1 create $t1/tpgs/1/luns/0 backend=b
+	kernel mkdir target/core/rd_mcp_9
+	kernel mkdir target/core/rd_mcp_9/other
+	kernel write target/core/rd_mcp_9/other/control rd_pages=1
+	kernel write target/core/rd_mcp_9/other/enable 1
+	kernel mkdir $tpgt/lun/lun_5
+	kernel link $tpgt/lun/lun_5/x target/core/rd_mcp_9/other
+	kernel fault hang verb=R "path=$tpgt/attrib/login_timeout"
+	behind change nvmetctl create $t1/tpgs/1/luns/5 backend=b set $t1/tpgs/1 login_timeout=20 --disrupt
 	kernel wait hung 1
 	nvmetctl status --verify
 	kernel release all
-	ended change 0
-	[ "$(kernel read nvmet/$s1/attr_cntlid_max)" = 100 ]
+	ended change 1
+	grep -q "$t1/tpgs/1/luns/5: exists in the kernel, but was not made by nvmetctl" "$T/change.err"
 }

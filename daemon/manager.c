@@ -459,7 +459,7 @@ struct start {
 static void start_transaction(void *userdata, struct json_object *status, const struct cfg_error *err)
 {
 	struct manager *m = userdata;
-	struct request r = { .act = ACT_START };
+	_cleanup_request_ struct request r = { .act = ACT_START };
 
 	if (err) {
 		_cleanup_error_ struct cfg_error copy = CFG_ERROR_NULL;
@@ -514,7 +514,7 @@ int manager_start(struct manager *m)
 		r = oplist_add(&s->ops, OP_SYSTEM, 0, "", NULL, NULL, NULL);
 	/* That of a daemon that was killed. */
 	if (r >= 0)
-		r = oplist_add(&s->ops, OP_EXPEDITE, 0, "", "0", NULL, NULL);
+		r = oplist_add(&s->ops, OP_EXPEDITE, 0, "rcu_expedited", "0", NULL, NULL);
 	if (r >= 0)
 		r = pool_submit(m->pool, WORK_CHANGE, TOKEN_NONE, &s->ops, NULL, "load nvmet", on_system, s, &s->work);
 	if (r < 0) {

@@ -22,18 +22,29 @@ static bool waits_for_rcu(const struct oplist *ops)
 	return false;
 }
 
+static void switch_over(struct pool *p);
+
+/* Where it failed, it is not tried again before it would be put back. */
 static void on_switched(void *userdata, const struct work_result *result)
 {
+	struct pool *p = userdata;
+
 	if (result->error)
 		fprintf(stderr, SD_WARNING "%s\n", result->message ? result->message : strerror(result->error));
+	p->switching = false;
+	p->expedited = !p->expedited;
+	switch_over(p);
 }
 
-/* By way of the daemon's own files, which are written in order: so is this. */
-static void switch_to(struct pool *p, bool on)
+/* One switching at a time. It does not stand in line behind the removals that it is for. */
+static void switch_over(struct pool *p)
 {
-	if (pool_submit(p, WORK_STATE, TOKEN_NONE, &p->expedite[on], NULL, on ? "expedite RCU" : "expedite RCU no longer", on_switched, NULL,
-			NULL) >= 0)
-		p->expedited = on;
+	bool on = p->n_counts && (p->expedited || p->n_counts >= p->settings.expedite);
+
+	if (p->switching || on == p->expedited)
+		return;
+	p->switching = pool_submit(p, WORK_READ, TOKEN_NONE, &p->expedite[on], NULL, on ? "expedite RCU" : "expedite RCU no longer",
+				   on_switched, p, NULL) >= 0;
 }
 
 void expedite_come(struct work *w)
@@ -43,25 +54,23 @@ void expedite_come(struct work *w)
 	if (!p->settings.expedite || w->class != WORK_CHANGE || !waits_for_rcu(w->ops))
 		return;
 	w->counts = true;
-	if (++p->n_counts >= p->settings.expedite && !p->expedited)
-		switch_to(p, true);
+	p->n_counts++;
+	switch_over(p);
 }
 
 void expedite_go(struct work *w)
 {
-	struct pool *p = w->pool;
-
 	if (!w->counts)
 		return;
 	w->counts = false;
-	if (!--p->n_counts && p->expedited)
-		switch_to(p, false);
+	w->pool->n_counts--;
+	switch_over(w->pool);
 }
 
 int expedite_init(struct pool *p)
 {
 	for (int on = 0; on < 2; on++) {
-		int r = oplist_add(&p->expedite[on], OP_EXPEDITE, 0, "", on ? "1" : "0", NULL, NULL);
+		int r = oplist_add(&p->expedite[on], OP_EXPEDITE, 0, "rcu_expedited", on ? "1" : "0", NULL, NULL);
 
 		if (r < 0)
 			return r;

@@ -88,7 +88,7 @@ struct pool {
 
 	struct oplist expedite[2];		/* off, on */
 	size_t n_counts;
-	bool expedited;
+	bool expedited, switching;
 };
 
 /* pool.c */

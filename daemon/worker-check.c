@@ -55,7 +55,7 @@ static const struct rule {
 	[OP_UNLINK] = { PATH_KERNEL },
 	[OP_LOAD_MODULE] = { PATH_MODULE },
 	[OP_TUNE] = { PATH_TUNABLE, VALUE_NUMBER },
-	[OP_EXPEDITE] = { PATH_UNUSED, VALUE_NUMBER },
+	[OP_EXPEDITE] = { PATH_TUNABLE, VALUE_NUMBER },
 	[OP_PROBE] = { PATH_ABSOLUTE },
 	[OP_CREATE_FILE] = { PATH_ABSOLUTE, VALUE_NUMBER },
 	[OP_GROW_FILE] = { PATH_ABSOLUTE, VALUE_NUMBER },
@@ -196,7 +196,7 @@ static bool path_ok(const struct pool_settings *s, enum path_rule rule, const ch
 	case PATH_MODULE:
 		return is_module(path);
 	case PATH_TUNABLE:
-		return streq(path, "tcm_loop/can_queue");
+		return streq(path, "tcm_loop/can_queue") || streq(path, "rcu_expedited");
 	case PATH_OPTION:
 		return is_option(path);
 	case PATH_LOOPBACK:

@@ -8,7 +8,7 @@
 
 static const char *const verbs[] = {
 	[OP_MKDIR] = "mkdir", [OP_RMDIR] = "rmdir", [OP_WRITE] = "write", [OP_WRITE_SECRET] = "write secret",
-	[OP_LINK] = "link", [OP_UNLINK] = "unlink", [OP_LOAD_MODULE] = "load module", [OP_TUNE] = "set", [OP_EXPEDITE] = "expedite RCU", [OP_PROBE] = "probe",
+	[OP_LINK] = "link", [OP_UNLINK] = "unlink", [OP_LOAD_MODULE] = "load module", [OP_TUNE] = "set", [OP_EXPEDITE] = "switch", [OP_PROBE] = "probe",
 	[OP_CREATE_FILE] = "create file", [OP_GROW_FILE] = "grow file", [OP_REMOVE_FILE] = "remove file",
 	[OP_CHECK_MOVING] = "check that I/O moves", [OP_SCAN] = "scan", [OP_READLINK] = "read link",
 	[OP_IN_USE] = "look who is connected", [OP_WAIT_CHANGE] = "wait for a change", [OP_SYSTEM] = "look at the system",

@@ -46,7 +46,7 @@ enum op_verb {
 	OP_FILE_REMOVE,
 	OP_FILE_READ,		/* result: content (at most 64 MiB); only below the folders of state and generations */
 	OP_STORE_SECRET,	/* path: name below the folder of secrets; value: the secret (never printed) */
-	OP_EXPEDITE,		/* value: "1": RCU is expedited from now on; "0": no longer, if it was by this (also by an earlier daemon) */
+	OP_EXPEDITE,		/* path: "rcu_expedited"; value: "1": from now on; "0": no longer, if it was by this (also by an earlier daemon) */
 	OP_KEEP_SECRET,		/* path: the same; value: kfs path of an attribute, whose secret is stored and hidden */
 	/* Disks that a loopback target makes of its LUNs; path: kfs path of its tpgt folder, value: number of the LUN */
 	OP_FIND_DISK,		/* result: "/dev/sdX"; ENOENT when there is none */

@@ -30,15 +30,6 @@ holds() {	# LINE…: the kernel's dump has them
 	done
 }
 
-# writes_nothing COMMAND…: nor makes or removes anything. That a daemon loads modules when it starts is no matter.
-writes_nothing() {
-	kernel count | grep writes >"$T/count"
-	kernel dump >"$T/before"
-	"$@"
-	diff -u "$T/count" <(kernel count | grep writes)
-	diff -u "$T/before" <(kernel dump)
-}
-
 # goes_round FABRIC WWN TAG [ACL]: all that its targets have is made, is what was asked for, is left alone by who asks again and by a daemon
 # that starts, and goes without a trace.
 goes_round() {

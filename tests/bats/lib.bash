@@ -192,3 +192,12 @@ prints() {
 complains() {
 	diff -u <([ $# = 0 ] || printf 'nvmetctl: %s\n' "$@") "$T/err"
 }
+
+# writes_nothing COMMAND…: nor makes or removes anything. That a daemon loads modules when it starts is no matter.
+writes_nothing() {
+	kernel count | grep writes >"$T/count"
+	kernel dump >"$T/before"
+	"$@"
+	diff -u "$T/count" <(kernel count | grep writes)
+	diff -u "$T/before" <(kernel dump)
+}

@@ -31,15 +31,6 @@ gone() {
 	lacks "$1" "$T/dump"
 }
 
-# writes_nothing COMMAND…: nor makes or removes anything. That a daemon loads the module when it starts is no matter.
-writes_nothing() {
-	kernel count | grep writes >"$T/count"
-	kernel dump >"$T/before"
-	"$@"
-	diff -u "$T/count" <(kernel count | grep writes)
-	diff -u "$T/before" <(kernel dump)
-}
-
 made() {
 	ends 0 nvmetctl create backends/c0 type=nvme-passthru device=/dev/nvme0 create $s backend=c0 allow_any_host=true \
 		create ports/1 trtype=tcp traddr=192.0.2.1 subsystems=$n

@@ -262,8 +262,7 @@ static void test_stuck_is_replaced(void **state)
 	wait_for(f, other);
 	assert_done(other);
 	assert_false(behind->finished);
-	assert_true(find_busy(f, "write nvmet/hang", &busy));
-	assert_true(busy.stuck);
+	wait_stuck(f, "write nvmet/hang", &busy);
 	assert_false(busy.orphan);
 	assert_int_equal(busy.waiting, 1);
 	assert_true(busy.usec >= 100000);
@@ -418,7 +417,7 @@ static void test_watch(void **state)
 	/* Other work has the pool look for what is stuck. */
 	wait_for(f, do_one(f, OP_RMDIR, "nvmet/absent", NULL));
 	let_pass(f, 100000);
-	assert_true(find_busy(f, "wait for a change nvmet", &busy));
+	wait_busy(f, "wait for a change nvmet", &busy);
 	assert_false(busy.stuck);
 	/* It may not yet have begun to look. */
 	for (int i = 0; !w->finished && now() < end; i++) {

@@ -155,10 +155,21 @@ static int adopt_children(struct adopt *a, const struct object *from)
 	return r;
 }
 
+/* The folder of a fabric that has nothing to set: it is there for bridges. */
+static bool is_empty_fabric(const struct object *o)
+{
+	if (o->kind != KIND_FABRIC || o->n_children)
+		return false;
+	attr_foreach(row, o->kind)
+		if (object_get_row(o, row))
+			return false;
+	return true;
+}
+
 /* ANA group 1 is the kernel's own; it is nobody's until it is set to something else. */
 static bool is_kernels_own(const struct object *o)
 {
-	return o->kind == KIND_NVMET || o->kind == KIND_TARGET_CORE || kind_info(o->kind)->internal ||
+	return is_empty_fabric(o) || o->kind == KIND_NVMET || o->kind == KIND_TARGET_CORE || kind_info(o->kind)->internal ||
 	       (o->kind == KIND_ANA_GROUP && streq(o->name, "1") && streq_ptr(object_get(o, "ana_state"), "optimized"));
 }
 

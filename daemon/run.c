@@ -244,16 +244,16 @@ static void launch_step(struct run *r, struct run_step *s)
 		return;
 	}
 	s->state = STEP_RUNNING;
+	enter_running(r, s);
 	ret = r->callbacks->starting(r->userdata, s->step, &err);
 	if (ret >= 0)
 		ret = submit(r, s);
 	if (ret < 0) {
 		struct work_result result = { .error = -ret, .message = err.msg };
 
+		leave_running(r, s);
 		step_failed(r, s, &result);
-		return;
 	}
-	enter_running(r, s);
 }
 
 void run_start(struct run *r, unsigned phases)

@@ -89,3 +89,18 @@ is_expedited() {	# 0|1
 	nvmetctl clear
 	[ -z "$(switched)" ]
 }
+
+@test "a job is done whether the kernel takes it, refuses it or never comes back from it" {
+	kernel fault EIO verb=T path=rcu_expedited
+	nvmetctl clear
+	until_switched "1 : EIO 0 "
+	grep -q "/sys/kernel/rcu_expedited cannot be set: Input/output error" "$T/nvmetd.log"
+	nvmetctl apply "$T/doc.json"
+	kernel fault hang verb=T path=rcu_expedited
+	nvmetctl clear
+	kernel wait hung 1
+	nvmetctl status
+	kernel release all
+	until_switched "1 : EIO 0 1 0 "
+	is_expedited 0
+}

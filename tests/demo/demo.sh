@@ -280,9 +280,12 @@ lun_disk() {	# LUN: the host's disk; it appears a moment after the login
 	die "the iSCSI host got no disk for LUN $1"
 }
 
-logged_in() {	# again: the host does that by itself
+# back DISK: the host has logged in again, by itself, and has heard from the disk what has happened since, which that says before it does anything.
+back() {
 	for _ in {1..600}; do
-		[ "$(<"$(session)/state")" != LOGGED_IN ] || return 0
+		if [ "$(<"$(session)/state")" = LOGGED_IN ] && sg_turs "$1" >/dev/null 2>&1; then
+			return 0
+		fi
 		sleep 0.1
 	done
 	return 1
@@ -337,7 +340,7 @@ reserve() {
 	run "nvmetctl restore $place/saved.json"
 	ok "all is exported again" ended 0
 	connect "$port3" $both
-	ok "the iSCSI host has come back by itself" logged_in
+	ok "the iSCSI host has come back by itself" back "$scsi"
 	nvme=$(disk_of $both 2)
 	run "dd if=/dev/zero of=$nvme bs=4k count=1 oflag=direct status=none"
 	ok "the NVMe host still cannot write" ended 1 "Input/output error"

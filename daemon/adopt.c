@@ -206,20 +206,11 @@ static int adopt_links(struct adopt *a, const struct object *from)
 		return -ENOMEM;
 	if (to && asked_for(a, path))
 		attr_foreach(row, from->kind) {
-			_cleanup_strv_ char **list = NULL;
+			char *const *n = attr_is_list(row) ? object_get_list(from, row) : NULL;
 
-			if (!attr_is_list(row) || !object_get_list(from, row))
-				continue;
-			list = strv_copy(object_get_list(to, row));
-			for (char *const *n = object_get_list(from, row); r >= 0 && *n; n++)
-				if (!strv_contains(list, *n) && object_child(tree_root(a->to), row->ref, *n))
-					r = strv_append(&list, *n);
-			if (list)
-				strv_sort_unique(list);
-			if (r >= 0)
-				r = object_set_list(to, row, list);
-			if (r < 0)
-				return r;
+			for (; r >= 0 && n && *n; n++)
+				if (object_child(tree_root(a->to), row->ref, *n))
+					r = object_list_add(to, row, *n);
 		}
 	for (size_t i = 0; r >= 0 && i < from->n_children; i++)
 		r = adopt_links(a, from->children[i]);

@@ -33,7 +33,8 @@ int worker_tune(struct worker *w, const struct op *op, char **data, char **messa
 	return r < 0 ? worker_say(message, -r, "%s cannot be set to %s: %s", op->path, op->value, strerror(-r)) : 0;
 }
 
-/* What it was stands in RUN_DIR/expedited meanwhile, so that whoever finds that can put it back. It belongs to somebody else where it is set already. */
+/* The file RUN_DIR/expedited says meanwhile that it was 0 before, so that whoever finds that can put it back. Where it is set already, it belongs to
+ * somebody else. */
 static int expedite(struct worker *w, const char *path)
 {
 	_cleanup_free_ char *was = NULL;
@@ -41,7 +42,7 @@ static int expedite(struct worker *w, const char *path)
 
 	if (r < 0 || !streq(was, "0"))
 		return r == -ENOENT ? 0 : r;
-	r = file_replace(path, was, strlen(was), 0600, NULL);
+	r = file_replace(path, "", 0, 0600, NULL);
 	return r < 0 ? r : w->kfs->ops->tune(w->kfs, "rcu_expedited", "1");
 }
 

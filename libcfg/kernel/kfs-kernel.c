@@ -213,7 +213,7 @@ static int kernel_hide(struct kfs *kfs, const char *path)
 
 	if (fd < 0)
 		return fd;
-	return fchmodat(fd, name, 0600, 0) < 0 ? -errno : 0;
+	return fchmodat(fd, name, 0600, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 /* ---- devices and files ---- */

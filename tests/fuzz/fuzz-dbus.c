@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arguments of D-Bus methods into requests, and object paths into model paths. The input is cut into strings at NUL bytes, from which a
- * well-formed message with any content is made: what is not well-formed is refused by sd-bus before the daemon sees it.
+ * Arguments of D-Bus methods into requests, edits on into changes of a small tree, and object paths into model paths. The input is cut into
+ * strings at NUL bytes, from which a well-formed message with any content is made: what is not well-formed is refused by sd-bus before the
+ * daemon sees it. Edits that are refused leave the tree as it was, and what they change can be taken back.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 
 #include "base/text.h"
 #include "dbus/service-private.h"
+#include "model/validate.h"
 
 struct input {
 	const uint8_t *data;
@@ -113,6 +115,48 @@ static void append_edits(sd_bus_message *m, struct input *in)
 	assert(sd_bus_message_close_container(m) >= 0);
 }
 
+static const char present[] =
+	"{\"version\":1,\"backends\":{\"a\":{\"type\":\"block\",\"device\":\"/dev/vdb\"},\"b\":{\"type\":\"ramdisk\",\"size\":\"1MiB\"}},"
+	"\"hosts\":{\"nqn.2026-11.org.example:h\":{}},"
+	"\"subsystems\":{\"nqn.2026-11.org.example:s\":{\"serial\":\"1\",\"allowed_hosts\":[\"nqn.2026-11.org.example:h\"],"
+	"\"namespaces\":{\"1\":{\"backend\":\"a\"}}}},"
+	"\"ports\":{\"1\":{\"trtype\":\"tcp\",\"traddr\":\"192.0.2.1\",\"subsystems\":[\"nqn.2026-11.org.example:s\"]}},"
+	"\"targets\":{\"iscsi\":{\"iqn.2026-11.org.example:t0\":{\"tpgs\":{\"1\":{\"luns\":{\"0\":{\"backend\":\"b\"}},"
+	"\"acls\":{\"iqn.2026-11.org.example:c\":{\"mapped_luns\":{\"0\":{\"lun\":0}}}}}}}}}}";
+
+static char *tree_text(const struct tree *t)
+{
+	_cleanup_json_ struct json_object *json = document_build(t, NULL, 0, 0);
+	char *text = json ? json_print(json) : NULL;
+
+	assert(text);
+	return text;
+}
+
+static void try_edits(const struct edits *edits)
+{
+	_cleanup_document_ struct document d = { 0 };
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+	_cleanup_changes_ struct changes c = { 0 };
+	_cleanup_free_ char *was = NULL, *is = NULL, *back = NULL;
+	int r;
+
+	assert(document_parse("present", present, strlen(present), &d, &errs) == 0);
+	assert(tree_generate(d.tree) == 0);
+	was = tree_text(d.tree);
+	r = edits_to_changes(d.tree, edits, &c, &errs);
+	is = tree_text(d.tree);
+	assert(streq(was, is));
+	assert((r < 0) == (errs.n > 0));
+	if (r < 0)
+		return;
+	assert(changes_apply(d.tree, &c, NULL) == 0);
+	(void)validate_tree(d.tree, &errs);
+	assert(changes_revert(d.tree, &c) == 0);
+	back = tree_text(d.tree);
+	assert(streq(was, back));
+}
+
 static sd_bus *make_bus(void)
 {
 	sd_bus *bus;
@@ -172,6 +216,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(sd_bus_message_seal(m, 1, 0) >= 0 && sd_bus_message_rewind(m, true) >= 0);
 	k = request_read(m, input, allowed, 1u << 16, &r, &x, &errs);
 	assert((k < 0) == (errs.n > 0));
+	if (k >= 0 && input == INPUT_EDITS)
+		try_edits(&r.edits);
 	sd_bus_message_unref(m);
 	return 0;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From one document to another, with a line "===" between: both valid, there must be a plan, also back; it is in an order in which it can be
- * run, workers take each of its operations, and from a state to itself nothing is done.
+ * run, workers take each of its operations, and from a state to itself nothing is done. The one excuse is that the kernel cannot change what
+ * it has; it names object and attribute, and is never made for the way back where there was one forth.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 
 #include "base/text.h"
@@ -44,17 +46,23 @@ static void check_plan(const struct plan *p)
 	}
 }
 
-static void plan_it(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
+/* False: the kernel cannot change it. */
+static bool plan_it(const struct tree *target, const struct tree *actual, const struct scope *s, const struct tree *wanted,
 		    const struct changes *c, bool leaks)
 {
 	const struct kernel_facts facts = { .leaks = leaks, .release = "6.12" };
 	_cleanup_plan_ struct plan p = { 0 };
 	_cleanup_error_ struct cfg_error err = { 0 };
 
-	assert(kernel_plan(target, actual, s, wanted, c, &facts, &p, &err) == 0);
+	if (kernel_plan(target, actual, s, wanted, c, &facts, &p, &err) < 0) {
+		assert(err.code == EOPNOTSUPP || err.code == EBUSY);
+		assert(err.object && err.attr && err.msg && target != actual && tree_find(actual, err.object));
+		return false;
+	}
 	assert(plan_finish(&p, 0, &err) == 0);
 	check_plan(&p);
 	assert(target != actual || p.n == 0);
+	return true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -82,8 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(kernel_scope(after, &c, &scope) == 0);
 	assert(kernel_claims(after, &c, &scope, &claims) == 0);
 	assert(kernel_lower(after, &scope, &target, NULL) == 0 && kernel_lower(before, &scope, &actual, NULL) == 0);
-	plan_it(target, actual, &scope, before, &c, data[size - 1] & 1);
-	plan_it(actual, target, &scope, before, NULL, data[size - 1] & 1);
+	if (plan_it(target, actual, &scope, before, &c, data[size - 1] & 1))
+		assert(plan_it(actual, target, &scope, before, NULL, data[size - 1] & 1));
 	plan_it(target, target, &scope, after, NULL, false);
 	return 0;
 }

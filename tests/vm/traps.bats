@@ -4,6 +4,7 @@
 # The traps of nvmet, each twice: that the kernel has it (by hand, nvmetd looks on), and that nvmetd does not fall in. Those that ruin the
 # kernel are in files of their own; these have a machine of their own, since much here is done that could hang.
 load lib
+load isolation
 
 setup() {
 	clean_slate
@@ -12,9 +13,7 @@ setup() {
 }
 
 teardown() {
-	[ ! -e /dev/mapper/control ] || dmsetup ls 2>/dev/null | while read -r name _; do
-		[ "$name" = No ] || dmsetup resume "$name"
-	done
+	resume_all
 	if [ -n "$BARE" ]; then
 		nvme disconnect-all >/dev/null 2>&1 || :
 		remove_all
@@ -65,27 +64,6 @@ serve() {	# DEVICE [ATTRIBUTE…]: namespace 1 of s1, on port 1, to all hosts
 		create ports/1 trtype=tcp traddr=127.0.0.1 subsystems="$NQN:s1"
 }
 
-# slow_disk NAME DEVICE: a device whose I/O can be made to stand still; prints it.
-slow_disk() {
-	dmsetup create "$1" --table "0 32768 linear $2 0" >&2
-	dmsetup mknodes >/dev/null 2>&1 || :
-	echo "/dev/dm-$(dmsetup info -c --noheadings -o minor "$1")"
-}
-
-# A read of the host that is now with the target's device, which stands still.
-hanging_read() {	# HOSTDISK NAME
-	dmsetup suspend --noflush --nolockfs "$2"
-	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct status=none 3>&- &
-	READER=$!
-	until_true in_flight "$1"
-}
-
-in_flight() {	# HOSTDISK
-	local reads writes
-	read -r reads writes <"/sys/block/${1##*/}/inflight"
-	[ "$reads" -gt 0 ]
-}
-
 @test "trap 1: in the kernel, disabling a namespace whose I/O stands still holds up every other enable" {
 	local device disable enable
 	by_hand
@@ -127,19 +105,15 @@ in_flight() {	# HOSTDISK
 	connect "$NQN:s1"
 	hanging_read "$(host_disk "$NQN:s1" 1)" slow
 	status 0 nvmetctl delete "subsystems/$NQN:s1/namespaces/1" --disrupt --no-wait
-	until_true removing
+	until_true kernel_is_in nvmet_ns_disable
 	status 0 nvmetctl create backends/b2 type=block device=/dev/ram1 create "subsystems/$NQN:s2" \
 		create "subsystems/$NQN:s2/namespaces/1" backend=b2 set ports/1 subsystems+="$NQN:s2"
 	status 0 nvmetctl show
 	# Whoever looked for the namespace itself now would hang as well.
-	until_true removing
+	until_true kernel_is_in nvmet_ns_disable
 	dmsetup resume slow
 	until_true [ ! -e "$CFS/subsystems/$NQN:s1/namespaces/1" ]
 	wait $READER || :
-}
-
-removing() {
-	cat /proc/[0-9]*/stack 2>/dev/null | grep -q nvmet_ns_disable
 }
 
 @test "trap 2: a namespace that hosts addressed while it was disabled is gone after nvmetd removed it, and its NSID free" {

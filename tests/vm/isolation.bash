@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What is done to others while something hangs, and the things that hang: for isolation.bats, which sees that it works, and for ./dev bench
+# isolation, which measures how long it takes.
+
+# slow_disk NAME DEVICE: a device whose I/O can be made to stand still; prints it.
+slow_disk() {
+	dmsetup create "$1" --table "0 $(blockdev --getsz "$2") linear $2 0" >&2
+	dmsetup mknodes >/dev/null 2>&1 || :
+	echo "/dev/dm-$(dmsetup info -c --noheadings -o minor "$1")"
+}
+
+in_flight() {	# HOSTDISK
+	local reads
+	read -r reads _ <"/sys/block/${1##*/}/inflight"
+	[ "$reads" -gt 0 ]
+}
+
+# hanging_read HOSTDISK NAME: a read of the host that is now with the target's device, which stands still.
+hanging_read() {
+	dmsetup suspend --noflush --nolockfs "$2"
+	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct status=none 3>&- 4>&- &
+	# shellcheck disable=SC2034
+	READER=$!
+	until_true in_flight "$1"
+}
+
+kernel_is_in() {	# FUNCTION: some process
+	cat /proc/[0-9]*/stack 2>/dev/null | grep -q "$1"
+}
+
+# What the cycles are beside: port 1, which the disk that will hang is served at as well.
+serve_slow() {
+	status 0 nvmetctl create backends/slow type=block device="$(slow_disk slow /dev/ram0)" \
+		create "subsystems/$NQN:slow" allow_any_host=true create "subsystems/$NQN:slow/namespaces/1" backend=slow \
+		create ports/1 trtype=tcp traddr=127.0.0.1 subsystems="$NQN:slow"
+}
+
+# The namespace's device hangs with a read of a host in flight, and its removal is under way.
+hang_removal() {
+	connect "$NQN:slow" >&2
+	hanging_read "$(host_disk "$NQN:slow" 1)" slow
+	status 0 nvmetctl delete "subsystems/$NQN:slow/namespaces/1" --disrupt --no-wait
+	until_true kernel_is_in nvmet_ns_disable
+}
+
+running_job() {
+	nvmetctl jobs --json | jq -r '[.[] | select(.outcome == null)] | first | .job'
+}
+
+nothing_owed() {	# nor stuck, and no job runs
+	[ "$(nvmetctl status --json | jq -c '[.jobs, .stuck, .debts, .failed] | map(length)')" = '[0,0,0,0]' ]
+}
+
+# settings [LINE…]: the daemon's, which is started anew for that.
+settings() {
+	if [ $# -gt 0 ]; then
+		printf '%s\n' "$@" >/etc/nvmetctl/nvmetd.conf
+	else
+		rm -f /etc/nvmetctl/nvmetd.conf
+	fi
+	daemon stop
+	daemon start
+}
+
+resume_all() {
+	[ ! -e /dev/mapper/control ] || dmsetup ls 2>/dev/null | while read -r name _; do
+		[ "$name" = No ] || dmsetup resume "$name"
+	done
+}
+
+# ---- a cycle ----
+
+# Its subsystem is made, linked to port 1, used by a host that connects, unlinked and deleted.
+cycle_nvme() {
+	local disk
+	status 0 nvmetctl create backends/cn type=block device=/dev/ram1 create "subsystems/$NQN:cycle" allow_any_host=true \
+		create "subsystems/$NQN:cycle/namespaces/1" backend=cn
+	status 0 nvmetctl set ports/1 subsystems+="$NQN:cycle"
+	connect "$NQN:cycle" >&2
+	disk=$(host_disk "$NQN:cycle" 1)
+	write_and_compare "$disk"
+	nvme disconnect -n "$NQN:cycle" >&2
+	status 0 nvmetctl set ports/1 subsystems-="$NQN:cycle" --disrupt
+	status 0 nvmetctl delete "subsystems/$NQN:cycle" --recursive delete backends/cn
+	[ ! -e "$CFS/subsystems/$NQN:cycle" ]
+}
+
+cycle_iscsi() {
+	status 0 nvmetctl create backends/ci type=ramdisk size=1MiB \
+		create targets/iscsi/$IQN:cycle create targets/iscsi/$IQN:cycle/tpgs/1 authentication=false generate_node_acls=true \
+		demo_mode_write_protect=false create targets/iscsi/$IQN:cycle/tpgs/1/luns/0 backend=ci \
+		create "targets/iscsi/$IQN:cycle/tpgs/1/portals/$ISCSI_PORTAL"
+	iscsi_login $IQN:cycle >&2
+	write_and_compare "$(iscsi_disk $IQN:cycle 0)"
+	iscsi_logout $IQN:cycle >&2
+	status 0 nvmetctl delete targets/iscsi/$IQN:cycle delete backends/ci --recursive --disrupt --destroy
+	[ ! -e "$TARGET/iscsi/$IQN:cycle" ]
+}
+
+write_and_compare() {	# DISK
+	head -c 64K /dev/urandom >"$W/data"
+	dd if="$W/data" of="$1" bs=64K oflag=direct status=none
+	cmp "$W/data" <(dd if="$1" bs=64K count=1 iflag=direct status=none)
+}
+
+look() {
+	status 0 nvmetctl show ports/1
+	contains "$NQN:slow"
+	run nvmetctl status
+	[ "$status" -eq 0 ] || [ "$status" -eq 4 ]
+}
+
+cycle() {
+	cycle_nvme
+	cycle_iscsi
+	look
+}

@@ -209,8 +209,10 @@ static void fail_commits(struct committer *c, int error, const char *message)
 	struct commit *list = steal_ptr(c->written);
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
-	/* Numbers given to commits that wait behind stay as they are: a gap in the journal means nothing. */
+	/* Numbers given to commits that wait behind stay as they are; but without need there is no gap in the journal. */
 	cfg_error_set(&err, error, "the change could not be written to the journal: %s", message);
+	if (!c->first)
+		c->assigned = c->m->generation;
 	for (; list; list = commit_free(list))
 		list->done(list->userdata, list->generation, &err);
 }
@@ -278,8 +280,11 @@ static int write_commits(struct committer *c)
 	_cleanup_free_ char *size = strf("%zu", c->journal_bytes);
 	int r;
 
-	for (const struct commit *k = c->first; k; k = k->next)
+	for (const struct commit *k = c->first; k; k = k->next) {
+		if (k != c->first)
+			store_journal_together(k->line);
 		strbuf_add_mem(&text, k->line, k->len);
+	}
 	if (!path || !size || text.failed)
 		return -ENOMEM;
 	/* What a write that failed has left behind goes first, so that this can be done twice. */

@@ -2,6 +2,7 @@
 /* Whole files: bounded reading, durable replacing and appending. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -94,9 +95,52 @@ static int sync_folder(const char *path, struct cfg_error *err)
 	return 0;
 }
 
+int file_sync(const char *path, struct cfg_error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return fail(err, path, "made durable");
+	return sync_folder(path, err);
+}
+
+/* ".NAME.new-XXXXXX" */
+#define NEW ".new-"
+#define NEW_RANDOM 6
+
+static char *new_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int folder = slash ? (int)(slash + 1 - path) : 0;
+
+	return strf("%.*s.%s" NEW "XXXXXX", folder, path, path + folder);
+}
+
+static bool is_new_name(const char *name)
+{
+	size_t len = strlen(name), end = strlen(NEW) + NEW_RANDOM;
+
+	return name[0] == '.' && len > end + 1 && strncmp(name + len - end, NEW, strlen(NEW)) == 0;
+}
+
+void file_remove_unfinished(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		_cleanup_free_ char *path = is_new_name(e->d_name) ? strf("%s/%s", folder, e->d_name) : NULL;
+
+		if (path)
+			unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct cfg_error *err)
 {
-	_cleanup_free_ char *temp = strf("%s.XXXXXX", path);
+	_cleanup_free_ char *temp = new_name(path);
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -123,7 +167,6 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 
 int file_append(const char *path, const void *data, size_t len, mode_t mode, struct cfg_error *err)
 {
-	bool made = access(path, F_OK) < 0;
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
 	struct stat st;
 	int r;
@@ -135,20 +178,22 @@ int file_append(const char *path, const void *data, size_t len, mode_t mode, str
 	r = write_all(fd, data, len);
 	if (r >= 0 && fdatasync(fd) < 0)
 		r = -errno;
-	if (r < 0) {
-		/* A torn tail would be found and dropped at the next start; better not to leave one. */
-		if (ftruncate(fd, st.st_size) < 0)
-			r = r ? r : -errno;
-		errno = -r;
-		return fail(err, path, "appended to");
-	}
-	return made ? sync_folder(path, err) : 0;
+	/* An empty one may be there by the work of somebody who did not get as far as its folder. */
+	if (r >= 0 && !st.st_size)
+		r = sync_folder(path, err);
+	else if (r < 0)
+		r = cfg_error_set(err, -r, "%s: cannot be appended to: %s", path, strerror(-r));
+	/* Who is told that it failed must not find it after the power has: neither here nor on the disk, as far as that still obeys. */
+	if (r < 0 && ftruncate(fd, st.st_size) == 0)
+		fdatasync(fd);
+	return r;
 }
 
 int file_make_dirs(const char *path, mode_t mode, struct cfg_error *err)
 {
 	_cleanup_free_ char *copy = strdup(path);
 	struct stat st;
+	int r = 0;
 
 	if (!copy)
 		return cfg_error_oom(err);
@@ -158,8 +203,12 @@ int file_make_dirs(const char *path, mode_t mode, struct cfg_error *err)
 		if (c && c != '/')
 			continue;
 		*at = 0;
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			return fail(err, copy, "made");
+		if (mkdir(copy, mode) == 0)
+			r = sync_folder(copy, err);
+		else if (errno != EEXIST)
+			r = fail(err, copy, "made");
+		if (r < 0)
+			return r;
 		*at = c;
 		if (!c)
 			break;

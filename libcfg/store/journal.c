@@ -3,6 +3,9 @@
  * The journal: a checksummed record for each commit, in order. A record holds whole objects as they are after the commit, so one
  * that cannot be read does not take along those behind it: they are applied, each object is in the newest state that can be
  * read, and what was lost is shouted. Records that are older than what they are applied to say nothing, whatever their state.
+ *
+ * But where the last write was torn, by a crash or a loss of power, the end of it is as good as never written, whole records behind the
+ * damage too: they were made in the knowledge of those that are not there, and nobody was told of any of them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +14,8 @@
 #include "store/store-private.h"
 
 #define SUM_DIGITS 8
+#define ALONE ' '
+#define TOGETHER '+'
 
 /* ---- records ---- */
 
@@ -58,8 +63,8 @@ enum record_state record_next(const char *text, size_t len, size_t at, struct re
 	if (!end)
 		return RECORD_TORN;
 	n = (size_t)(end - line);
-	*ret = (struct record){ .next = at + n + 1 };
-	if (n <= SUM_DIGITS + 1 || line[SUM_DIGITS] != ' ' || read_sum(line, &ret->sum) < 0)
+	*ret = (struct record){ .next = at + n + 1, .together = n > SUM_DIGITS && line[SUM_DIGITS] == TOGETHER };
+	if (n <= SUM_DIGITS + 1 || (line[SUM_DIGITS] != ALONE && !ret->together) || read_sum(line, &ret->sum) < 0)
 		return RECORD_BAD;
 	ret->json = line + SUM_DIGITS + 1;
 	ret->json_len = n - SUM_DIGITS - 1;
@@ -107,6 +112,11 @@ int store_journal_line(uint64_t generation, time_t when, const char *act, const 
 	*ret_len = b.len;
 	*ret = strbuf_steal(&b);
 	return 0;
+}
+
+void store_journal_together(char *line)
+{
+	line[SUM_DIGITS] = TOGETHER;
 }
 
 /* ---- replaying ---- */
@@ -213,6 +223,27 @@ static int replay_record(struct replay_at *a, const struct record *rec)
 	return 0;
 }
 
+/*
+ * Whether the damage that begins here is the end of a write that was torn, as against one that was whole once. It is not when a later write stands
+ * behind it. One line, or lines that say they belong together, are no more than one write. So is what has holes in it: what a file system
+ * has room for and no content reads as zeros, which we never write.
+ */
+static bool is_torn_write(const char *text, size_t len, size_t at)
+{
+	bool together = true, holes = memchr(text + at, 0, len - at);
+	enum record_state state;
+	struct record rec;
+
+	for (size_t line = 0; (state = record_next(text, len, at, &rec)) != RECORD_END && state != RECORD_TORN; at = rec.next, line++) {
+		if (state == RECORD_GOOD && !rec.together)
+			return false;
+		together &= !line || rec.together;
+	}
+	if (state == RECORD_TORN)
+		together &= len - at > SUM_DIGITS && text[at + SUM_DIGITS] == TOGETHER;
+	return together || holes;
+}
+
 int journal_replay(struct replay *r, const char *text, size_t len)
 {
 	struct replay_at a = { .r = r };
@@ -223,6 +254,8 @@ int journal_replay(struct replay *r, const char *text, size_t len)
 	r->generation = r->base;
 	for (; (state = record_next(text, len, at, &rec)) != RECORD_END && state != RECORD_TORN; at = rec.next) {
 		a.line++;
+		if (state == RECORD_BAD && !a.bad && is_torn_write(text, len, at))
+			return 0;
 		if (state == RECORD_GOOD) {
 			int k = replay_record(&a, &rec);
 
@@ -233,7 +266,7 @@ int journal_replay(struct replay *r, const char *text, size_t len)
 			a.bad_first = a.line;
 		}
 	}
-	/* The last write may have been torn by a crash: then nobody was told that it is committed. */
+	/* The last line by itself may always be one that was torn. */
 	if (state == RECORD_END && a.bad)
 		a.bad--;
 	shout_bad(&a);

@@ -257,6 +257,15 @@ static void repair(struct loading *s, const struct replay *rp, size_t journal_le
 		cut_journal(s, rp->intact);
 }
 
+/* What a daemon that was killed has written may be in memory only. From here on it is in force, so it must outlive the power as well. */
+static void make_durable(struct loading *s, const char *path)
+{
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+	if (file_sync(path, &err) < 0 && err.code != ENOENT)
+		cfg_errors_take(&s->l->shouts, &err);
+}
+
 static int load_journal(struct loading *s, uint64_t base, struct cfg_error *err)
 {
 	_cleanup_error_ struct cfg_error unread = CFG_ERROR_NULL;
@@ -285,10 +294,25 @@ static int load_journal(struct loading *s, uint64_t base, struct cfg_error *err)
 	if (s->n_kept && s->kept[0] > s->l->generation)
 		s->l->generation = s->kept[0];
 	repair(s, &rp, len);
+	make_durable(s, s->snapshot);
+	make_durable(s, s->journal);
 	return 0;
 }
 
 /* ---- all of it ---- */
+
+static int remove_unfinished(const struct store_paths *p)
+{
+	_cleanup_free_ char *secrets = strf("%s/secrets", p->config_dir), *generations = strf("%s/generations", p->state_dir);
+
+	if (!secrets || !generations)
+		return -ENOMEM;
+	file_remove_unfinished(p->config_dir);
+	file_remove_unfinished(secrets);
+	file_remove_unfinished(p->state_dir);
+	file_remove_unfinished(generations);
+	return 0;
+}
 
 int store_load(const struct store_paths *p, struct loaded *ret, struct cfg_error *err)
 {
@@ -301,7 +325,7 @@ int store_load(const struct store_paths *p, struct loaded *ret, struct cfg_error
 	int r;
 
 	l.tree = tree_new();
-	if (!l.tree || !s.snapshot || !s.journal)
+	if (!l.tree || !s.snapshot || !s.journal || remove_unfinished(p) < 0)
 		return cfg_error_oom(err);
 	r = generation_numbers(p, &s.kept, &s.n_kept, err);
 	if (r >= 0)

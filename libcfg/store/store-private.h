@@ -8,7 +8,8 @@
 
 /*
  * A record is a line: the CRC-32 of the JSON text as eight hex digits, a blank, the JSON text, a newline. JSON text holds no raw
- * newline, so that a reader finds the next record behind a damaged one.
+ * newline, so that a reader finds the next record behind a damaged one. For the blank stands "+" where the record was written together
+ * with the one before it: none of them was promised to anybody before all were on disk.
  */
 int record_add(struct strbuf *b, struct json_object *json);
 
@@ -23,6 +24,7 @@ struct record {
 	const char *json;	/* RECORD_GOOD: borrowed from the text, not terminated */
 	size_t json_len;
 	uint32_t sum;
+	bool together;		/* with the one before it */
 	size_t next;		/* where the one behind it begins */
 };
 /* The record that begins at *at. */

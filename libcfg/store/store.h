@@ -28,15 +28,17 @@ struct loaded {
 void loaded_done(struct loaded *l);
 
 /* Snapshot plus journal. What does not parse is set aside (renamed "….bad-TIME"), the newest good state is used (an older
- * generation if need be) and written as a new snapshot, and shouts says so. A torn last record of the journal is cut off silently if
- * its checksum is missing or wrong and nothing follows. A bad record in the middle is shouted, and those behind it are applied:
- * each object is in the newest state that can be read. Returns negative only when something cannot be read for reasons that lie
+ * generation if need be) and written as a new snapshot, and shouts says so. What a crash or a loss of power has left of the journal's last
+ * write is cut off silently, and so goes what file_replace() has left. A bad record in the middle is shouted, and those behind it are applied:
+ * each object is in the newest state that can be read. What is returned is durable. Returns negative only when something cannot be read for reasons that lie
  * outside (permission, I/O error), never for content. */
 int store_load(const struct store_paths *p, struct loaded *ret, struct cfg_error *err);
 
 /* One journal line, newline included: checksum, generation, time, what kind of act ("set", "apply", …), changes. Caller frees. -EFBIG, as
  * for the texts below: it would be more than can be read back (JSON_MAX_BYTES). */
 int store_journal_line(uint64_t generation, time_t when, const char *act, const struct changes *c, char **ret, size_t *ret_len);
+/* Marks a line as written together with the one before it, in one write, so that after a crash none of them is there without those before it. */
+void store_journal_together(char *line);
 /* Paths; caller frees. */
 char *store_path_snapshot(const struct store_paths *p);
 char *store_path_journal(const struct store_paths *p);

@@ -69,6 +69,7 @@ static int sort_elements(const struct txn *t, struct map *done, struct map *undo
 	return 0;
 }
 
+/* When it is committed: what is still to be removed is there. */
 void txn_update_cache(struct txn *t)
 {
 	_cleanup_(map_freep) struct map *done = map_new(), *undone = map_new(), *unknown = map_new();
@@ -85,4 +86,10 @@ void txn_update_cache(struct txn *t)
 			by = e.object;
 		cache_element(t->m, map_get(done, by) && !map_get(undone, by) ? t->target : t->actual, *text);
 	}
+}
+
+/* The element is free for others from now on, who may make it anew before the transaction has ended. */
+void txn_cache_removal(struct txn *t, const char *element, bool done)
+{
+	cache_element(t->m, done ? t->target : t->actual, element);
 }

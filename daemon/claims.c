@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims on elements: one queue a key, readers and writers in order of arrival. */
+/*
+ * Claims on elements: one queue a key. In front stand those who have had their turn, who share it if there are several and who never wait again;
+ * behind them readers and writers in the order in which their sets arrived. So nobody waits for one who waits for him.
+ */
 #include "daemon/claims.h"
 
 #include <assert.h>
@@ -23,6 +26,7 @@ struct claim {
 
 struct claims {
 	struct map *queues;
+	uint64_t arrivals;
 	struct claim_set *ready_first, *ready_last;
 };
 
@@ -160,11 +164,30 @@ static void claim_leave(struct claims *c, struct claim *claim)
 	queue_drop_if_empty(c, q);
 }
 
+static int claim_add(struct claims *c, struct claim_set *set, const char *key, struct claim **ret)
+{
+	struct claim *claim = calloc(1, sizeof(*claim));
+	struct queue *q = claim ? queue_get(c, key + 2) : NULL;
+
+	if (!q || queue_append(q, claim) < 0) {
+		if (q)
+			queue_drop_if_empty(c, q);
+		free(claim);
+		return -ENOMEM;
+	}
+	claim->set = set;
+	claim->queue = q;
+	claim->exclusive = *key == 'x';
+	set->waiting++;
+	*ret = claim;
+	return 0;
+}
+
 int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, void *userdata)
 {
 	size_t n = strv_len(keys);
 
-	*set = (struct claim_set){ .claims = c, .userdata = userdata };
+	*set = (struct claim_set){ .claims = c, .userdata = userdata, .arrival = ++c->arrivals };
 	set->items = calloc(n ? n : 1, sizeof(*set->items));
 	set->index = map_new();
 	if (!set->items || !set->index) {
@@ -172,21 +195,15 @@ int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, voi
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct claim *claim = calloc(1, sizeof(*claim));
-		struct queue *q = claim ? queue_get(c, keys[i] + 2) : NULL;
+		struct claim *claim;
+		struct queue *q;
 
-		if (!q || queue_append(q, claim) < 0) {
-			if (q)
-				queue_drop_if_empty(c, q);
-			free(claim);
+		if (claim_add(c, set, keys[i], &claim) < 0) {
 			claims_release_all(set);
 			return -ENOMEM;
 		}
-		claim->set = set;
-		claim->queue = q;
-		claim->exclusive = keys[i][0] == 'x';
+		q = claim->queue;
 		set->items[set->n++] = claim;
-		set->waiting++;
 		if (map_put(set->index, q->key, (void *)(uintptr_t)set->n) < 0) {
 			claims_release_all(set);
 			return -ENOMEM;
@@ -197,6 +214,118 @@ int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, voi
 			set->waiting--;
 		}
 	}
+	return set->waiting == 0;
+}
+
+/* Who holds it now that the order is another one. */
+static void queue_settle(struct queue *q)
+{
+	bool shared = true;
+
+	for (size_t i = 0; i < q->n; i++) {
+		struct claim *claim = q->items[i];
+		bool held = shared && (i == 0 || !claim->exclusive);
+
+		shared &= !claim->exclusive;
+		if (held && !claim->held && --claim->set->waiting == 0)
+			set_ready(claim->set);
+		if (!held && claim->held && claim->set->waiting++ == 0)
+			set_unready(claim->set);
+		claim->held = held;
+	}
+}
+
+/* The last one to where its set's arrival puts it among those that wait. */
+static void queue_sort_in(struct queue *q)
+{
+	struct claim *claim = q->items[q->n - 1];
+	size_t i = q->n - 1;
+
+	for (; i > 0 && !q->items[i - 1]->set->has_turn && q->items[i - 1]->set->arrival > claim->set->arrival; i--)
+		q->items[i] = q->items[i - 1];
+	q->items[i] = claim;
+	queue_settle(q);
+}
+
+static bool is_enough(const struct claim *claim, const char *key)
+{
+	return claim && (claim->exclusive || *key == 's');
+}
+
+/* Those of the set that the keys still ask for, each to its place in items. */
+static void keep_claims(struct claim_set *set, char *const *keys, struct claim **items)
+{
+	for (size_t i = 0; keys[i]; i++) {
+		size_t k = (uintptr_t)map_get(set->index, keys[i] + 2);
+
+		if (!k || !is_enough(set->items[k - 1], keys[i]))
+			continue;
+		items[i] = set->items[k - 1];
+		set->items[k - 1] = NULL;
+	}
+}
+
+int claims_change(struct claim_set *set, char *const *keys)
+{
+	size_t n = strv_len(keys), had = set->n;
+	struct claim **items = calloc(n ? n : 1, sizeof(*items)), **old = set->items;
+	struct map *index = map_new();
+	int r = items && index ? 0 : -ENOMEM;
+
+	/* Not ready before all is said. */
+	set->waiting++;
+	set_unready(set);
+	if (r >= 0)
+		keep_claims(set, keys, items);
+	for (size_t i = 0; i < had; i++)
+		if (old[i])
+			claim_leave(set->claims, old[i]);
+	map_free(set->index);
+	free(old);
+	set->items = items;
+	set->index = index;
+	set->n = items ? n : 0;
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		if (!items[i]) {
+			r = claim_add(set->claims, set, keys[i], &items[i]);
+			if (r >= 0)
+				queue_sort_in(items[i]->queue);
+		}
+		if (r >= 0)
+			r = map_put(index, items[i]->queue->key, (void *)(uintptr_t)(i + 1));
+	}
+	set->waiting--;
+	if (r < 0) {
+		claims_release_all(set);
+		return -ENOMEM;
+	}
+	return set->waiting == 0;
+}
+
+/* In front of those that share it and wait for something else. */
+static void queue_come_forward(struct claim *claim)
+{
+	struct claim **items = claim->queue->items;
+	size_t i = 0, at;
+
+	while (items[i] != claim && items[i]->set->has_turn)
+		i++;
+	for (at = i; items[at] != claim; at++)
+		;
+	memmove(items + i + 1, items + i, (at - i) * sizeof(*items));
+	items[i] = claim;
+}
+
+void claims_take_turn(struct claim_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->items[i])
+			queue_come_forward(set->items[i]);
+	set->has_turn = true;
+}
+
+bool claims_ready(const struct claim_set *set)
+{
 	return set->waiting == 0;
 }
 
@@ -217,7 +346,7 @@ bool claims_cover(const struct claim_set *set, char *const *keys)
 	for (; keys && *keys; keys++) {
 		const struct claim *claim = set_find(set, *keys + 2);
 
-		if (!claim || ((*keys)[0] == 'x' && !claim->exclusive))
+		if (!is_enough(claim, *keys))
 			return false;
 	}
 	return true;

@@ -4,12 +4,14 @@
 
 /*
  * Who may work on what. A key has a queue in order of arrival; a set of claims holds a key when nothing before it in that
- * queue excludes it, and is ready when it holds all of its keys. Sets enter all their queues at once, so the order of two sets
- * is the same in every queue: no deadlock, and nobody is overtaken for ever.
+ * queue excludes it, and is ready when it holds all of its keys. Sets enter all their queues at once, and a set that needs other keys after
+ * all keeps the place that its arrival gives it; one that is ready takes its turn, and from then on waits for nobody. So the order of
+ * two sets that wait is the same in every queue: no deadlock.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/map.h"
 
@@ -18,11 +20,13 @@ struct claims;
 struct claim_set {
 	struct claims *claims;
 	void *userdata;
+	uint64_t arrival;
 	struct claim **items;	/* NULL where given back */
 	struct map *index;	/* key -> its place in items, counted from 1 */
 	size_t n;
 	size_t waiting;		/* keys not yet held */
 	bool queued_ready;
+	bool has_turn;
 	struct claim_set *next_ready;
 };
 
@@ -33,6 +37,13 @@ struct claims *claims_free(struct claims *c);	/* all sets must have been release
  * mode. Enters the queues; 1 when ready at once, 0 when it has to wait
  * (then claims_next_ready() will hand it out), or -ENOMEM with nothing entered. */
 int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, void *userdata);
+/* Other keys for a set that waits, or was handed out: what it has of them it keeps, and in the queues of the others nobody who came later and
+ * waits stays in front of it. Returns as claims_enter(); on -ENOMEM all is given back. */
+int claims_change(struct claim_set *set, char *const *keys);
+/* Holds all of its keys; not for ever, before it has taken its turn. */
+bool claims_ready(const struct claim_set *set);
+/* The set is ready, and begins: nobody comes in front of it any more. */
+void claims_take_turn(struct claim_set *set);
 /* True when the set (entered) covers all of keys already. */
 bool claims_cover(const struct claim_set *set, char *const *keys);
 /* Gives back one key, by its name without mode; all of them. */

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "kernel/element.h"
 
-static void release_element(struct txn *t, const char *element);
+static void release_step(struct txn *t, const struct step *s);
 
 static void txn_progress(struct txn *t, const struct run *run)
 {
@@ -112,10 +112,9 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 		marks_after(t->m, s);
 		warn_of_address(t, s, result);
 		manager_clear_failed(t->m, s->object);
-		/* After the commit nothing is taken back: what is done is free for others. */
 		if (t->committed) {
 			pay(t, s->object);
-			release_element(t, s->object);
+			release_step(t, s);
 		}
 		txn_progress(t, &t->run);
 		return;
@@ -124,6 +123,7 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 	if (t->committed) {
 		txn_owe(t, s->object, err.msg);
 		t->worker_died |= result->died;
+		release_step(t, s);
 		return;
 	}
 	if (t->each) {
@@ -196,65 +196,78 @@ static void txn_commit(struct txn *t)
 	}
 }
 
-/* A removal needs its element, what that is part of, and of an edge also the other end. */
-static int add_needed(struct map *needed, struct txn *t, const char *element)
+/* ---- giving back ---- */
+
+static int count_need(struct map *needed, const char *key, int step)
 {
-	_cleanup_free_ char *path = strdup(element);
-	_cleanup_element_ struct element e = { 0 };
+	uintptr_t n = (uintptr_t)map_get(needed, key) + (uintptr_t)step;
 
-	if (!path || map_put(needed, element, t) < 0)
-		return -ENOMEM;
-	if (element_parse(element, &e) >= 0 && e.edge)
-		return map_put(needed, e.far, t) < 0 || map_put(needed, e.object, t) < 0 ? -ENOMEM : 0;
-	while (*path) {
-		char *parent = path_parent(path);
-
-		free(path);
-		path = parent;
-		if (!path || (*path && map_put(needed, path, t) < 0))
-			return -ENOMEM;
-	}
+	if (n)
+		return map_put(needed, key, (void *)n);
+	map_del(needed, key);
 	return 0;
 }
 
-/* Resources stay claimed to the end: the kernel holds a device until the last removal is done. */
-static bool is_resource(const char *key)
+/* Counts for each key how many removals that are still to come need it. On failure nothing is counted, and all is kept to the end. */
+static void count_needs(struct txn *t)
 {
-	return strchr(key, ':') && (!strchr(key, '/') || strchr(key, ':') < strchr(key, '/'));
+	bool failed = false;
+
+	t->needed = map_free(t->needed);
+	t->by_path = t->by_path ? t->by_path : map_new();
+	t->needed = map_new();
+	if (!t->needed || !t->by_path)
+		failed = true;
+	for (size_t i = 0; !failed && i < t->changes.n; i++)
+		failed = map_put(t->by_path, t->changes.items[i]->path, t->changes.items[i]) < 0;
+	for (size_t i = 0; !failed && i < t->plan.n; i++) {
+		_cleanup_strv_ char **keys = NULL;
+		enum step_state state = run_state(&t->run, i);
+
+		if (t->plan.steps[i]->phase != PHASE_REMOVE || (state != STEP_RUNNING && (state != STEP_WAITING || t->run.stopping)))
+			continue;
+		failed = kernel_stands_on(t->plan.steps[i]->object, t->by_path, &keys) < 0;
+		for (char **k = keys; !failed && k && *k; k++)
+			failed = count_need(t->needed, *k, 1) < 0;
+	}
+	if (failed)
+		t->needed = map_free(t->needed);
 }
 
 /* Nothing is taken back after the commit, so what no removal still needs is free for others. */
-static void release_finished(struct txn *t)
+static void release_unneeded(struct txn *t)
 {
-	_cleanup_(map_freep) struct map *needed = map_new();
-	bool any = false;
-
-	for (size_t i = 0; needed && i < t->plan.n; i++) {
-		enum step_state state = run_state(&t->run, i);
-
-		if (t->plan.steps[i]->phase != PHASE_REMOVE || (state != STEP_WAITING && state != STEP_RUNNING))
-			continue;
-		any = true;
-		if (add_needed(needed, t, t->plan.steps[i]->object) < 0)
-			return;
-	}
-	if (!needed)
-		return;
-	for (size_t i = 0; i < t->claims.n; i++) {
+	count_needs(t);
+	for (size_t i = 0; t->needed && i < t->claims.n; i++) {
 		const char *key = claims_key(&t->claims, i);
 
-		if (key && !(any && is_resource(key)) && !map_get(needed, *key == '=' ? key + 1 : key))
+		if (key && !map_get(t->needed, *key == '=' ? key + 1 : key))
 			claims_release(&t->claims, key);
 	}
+	manager_wake(t->m);
 }
 
-static void release_element(struct txn *t, const char *element)
+static void release_key(struct txn *t, const char *key)
 {
-	_cleanup_free_ char *existence = strf("=%s", element);
+	_cleanup_free_ char *existence = strf("=%s", key);
 
-	claims_release(&t->claims, element);
+	claims_release(&t->claims, key);
 	if (existence)
 		claims_release(&t->claims, existence);
+}
+
+/* A removal has ended, however. */
+static void release_step(struct txn *t, const struct step *s)
+{
+	_cleanup_strv_ char **keys = NULL;
+
+	txn_cache_removal(t, s->object, run_state(&t->run, s->index) == STEP_DONE);
+	if (!t->needed || kernel_stands_on(s->object, t->by_path, &keys) < 0)
+		return;
+	for (char **k = keys; k && *k; k++) {
+		if (map_get(t->needed, *k) && count_need(t->needed, *k, -1) >= 0 && !map_get(t->needed, *k))
+			release_key(t, *k);
+	}
 	manager_wake(t->m);
 }
 
@@ -305,10 +318,10 @@ static void on_commit(void *userdata, uint64_t generation, const struct cfg_erro
 	t->committed = true;
 	settle_moved_forward(t);
 	pay_settled(t);
+	txn_update_cache(t);
 	t->run.isolate = true;
 	t->run.stopping = t->cancelled;
-	release_finished(t);
-	manager_wake(t->m);
+	release_unneeded(t);
 	txn_set_state(t, JOB_REMOVING);
 	run_start(&t->run, 1u << PHASE_REMOVE);
 }
@@ -375,7 +388,7 @@ void txn_abandon(struct txn *t)
 	/* When nothing runs, that was the end. */
 	if (!run_stop(&t->run))
 		return;
-	release_finished(t);
+	release_unneeded(t);
 	owe_skipped(t);
 	txn_end(t, JOB_DONE, outcome_after_commit(t));
 }
@@ -385,7 +398,6 @@ static void on_run_finished(void *userdata)
 	struct txn *t = userdata;
 
 	if (t->job.ended_usec) {
-		txn_update_cache(t);
 		manager_txn_attached(t->m, t);
 		return;
 	}

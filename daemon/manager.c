@@ -348,8 +348,10 @@ int manager_jobs(const struct manager *m, const struct job ***ret, size_t *ret_n
 		return -ENOMEM;
 	for (size_t i = 0; i < m->n_ended; i++)
 		list[n++] = &m->ended[i]->job;
-	for (const struct txn *t = m->txns_first; t; t = t->next)
+	for (struct txn *t = m->txns_first; t; t = t->next) {
+		txn_update_wait(t);
 		list[n++] = &t->job;
+	}
 	*ret = list;
 	*ret_n = n;
 	return 0;
@@ -357,9 +359,11 @@ int manager_jobs(const struct manager *m, const struct job ***ret, size_t *ret_n
 
 const struct job *manager_job(const struct manager *m, uint64_t id)
 {
-	for (const struct txn *t = m->txns_first; t; t = t->next)
-		if (t->job.id == id)
+	for (struct txn *t = m->txns_first; t; t = t->next)
+		if (t->job.id == id) {
+			txn_update_wait(t);
 			return &t->job;
+		}
 	for (size_t i = 0; i < m->n_ended; i++)
 		if (m->ended[i]->job.id == id)
 			return &m->ended[i]->job;

@@ -167,10 +167,112 @@ static void blame_others(struct txn *t)
 		t->errors = own;
 }
 
+/* ---- what was asked for and is so already ---- */
+
+static int append_claim(char ***list, char mode, const char *prefix, const char *path)
+{
+	_cleanup_free_ char *text = strf("%c %s%s", mode, prefix, path);
+
+	return text ? strv_append(list, text) : -ENOMEM;
+}
+
+static int append_mentioned(char ***list, const char *path)
+{
+	int r = append_claim(list, 's', "=", path);
+
+	return r < 0 ? r : append_claim(list, 's', "", path);
+}
+
+/* Names in a list of links; whole: it is to hold no others. */
+static int append_links(char ***list, const char *path, const struct attr_row *row, char *const *names, bool whole)
+{
+	_cleanup_free_ char *folder = strf("%s/%s", path, row->file);
+	int r = folder ? append_claim(list, whole ? 'x' : 's', "", folder) : -ENOMEM;
+
+	for (; r >= 0 && names && *names; names++) {
+		_cleanup_free_ char *edge = strf("%s/%s", folder, *names);
+
+		r = edge ? append_claim(list, 's', "", edge) : -ENOMEM;
+	}
+	return r;
+}
+
+static int mention_edit(char ***list, const struct edit *e)
+{
+	_cleanup_path_ struct path parsed = { 0 };
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (path_parse(e->path, &parsed, NULL, NULL) < 0 || !parsed.depth)
+		return 0;
+	path = path_text(&parsed);
+	if (!path)
+		return -ENOMEM;
+	r = append_mentioned(list, path);
+	for (size_t i = 0; r >= 0 && i < e->n_attrs; i++) {
+		const struct attr_row *row = attr_find(path_kind(path), e->attrs[i].name);
+		_cleanup_strv_ char **names = NULL;
+
+		if (!row || !attr_is_links(row))
+			continue;
+		r = edit_attr_names(row, &e->attrs[i], &names);
+		if (r >= 0)
+			r = append_links(list, path, row, names, e->attrs[i].op == EDIT_ASSIGN);
+	}
+	return r;
+}
+
+static int mention_below(char ***list, const struct object *o)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < o->n_children; i++) {
+		const struct object *child = o->children[i];
+		_cleanup_free_ char *path = object_path(child);
+
+		r = path ? append_mentioned(list, path) : -ENOMEM;
+		attr_foreach(row, child->kind)
+			if (r >= 0 && attr_is_links(row) && object_get_list(child, row))
+				r = append_links(list, path, row, object_get_list(child, row), false);
+		if (r >= 0)
+			r = mention_below(list, child);
+	}
+	return r;
+}
+
+/*
+ * Of what it asks for, some may be so already: that counts as much as what it changes, and nobody may change it meanwhile. What says how all is to
+ * be excludes others that do, since of each of two of them the other one's objects are no part.
+ */
+static int claims_beyond_changes(struct txn *t, char ***ret)
+{
+	int r = 0;
+
+	if (!t->changes.n || t->request.dry_run)
+		return 0;
+	switch (t->request.act) {
+	case ACT_CHANGE:
+		for (size_t i = 0; r >= 0 && i < t->request.edits.n; i++)
+			r = mention_edit(ret, &t->request.edits.items[i]);
+		return r;
+	case ACT_APPLY:
+		if (t->request.merge)
+			return mention_below(ret, tree_root(t->request.document.tree));
+		/* fall through */
+	case ACT_RESTORE:
+	case ACT_ROLLBACK:
+	case ACT_CLEAR:
+		return strv_append(ret, "x whole document");
+	default:
+		return 0;
+	}
+}
+
 /* What needs the tree as it will be: validity, scope, claims, the kernel's terms. */
 static int look_ahead(struct txn *t, char ***ret_claims)
 {
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_strv_ char **more = NULL;
 	int r;
 
 	r = changes_apply(t->m->wanted, &t->changes, &err);
@@ -182,7 +284,9 @@ static int look_ahead(struct txn *t, char ***ret_claims)
 	if (r >= 0)
 		r = make_scope(t);
 	if (r >= 0)
-		r = kernel_claims(t->m->wanted, &t->changes, &t->scope, ret_claims);
+		r = claims_beyond_changes(t, &more);
+	if (r >= 0)
+		r = kernel_claims(t->m->wanted, &t->changes, &t->scope, more, ret_claims);
 	if (r >= 0)
 		r = kernel_lower(t->m->wanted, &t->scope, &t->target, &err);
 	if (r < 0 && cfg_error_is_set(&err))

@@ -12,6 +12,9 @@
 #include "base/text.h"
 #include "kernel/element.h"
 
+#define TURN "turn"
+#define TURNS_LOST_MAX 2
+
 static uint64_t now_usec(void)
 {
 	struct timespec ts;
@@ -53,6 +56,8 @@ void txn_reset(struct txn *t)
 void txn_shed(struct txn *t)
 {
 	claims_release_all(&t->claims);
+	t->by_path = map_free(t->by_path);
+	t->needed = map_free(t->needed);
 	run_done(&t->run);
 	run_done(&t->back_run);
 	plan_done(&t->plan);
@@ -106,10 +111,8 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 
 	if (ledger_end(m->ledger, t->job.id, &line) >= 0)
 		manager_ledger_write(m, &line, NULL);
-	if (state == JOB_DONE && !t->request.dry_run) {
-		txn_update_cache(t);
+	if (state == JOB_DONE && !t->request.dry_run)
 		drift_update(m, &t->scope);
-	}
 	if (!t->run.running)
 		claims_release_all(&t->claims);
 	t->waiting = false;
@@ -149,42 +152,56 @@ static void txn_fail_code(struct txn *t, int code, const char *what)
 
 static void txn_read(struct txn *t);
 
+/* Who has to be waited for, after another turn of all those that had to be waited for before. */
+void txn_update_wait(struct txn *t)
+{
+	const char *key;
+	struct txn *other = t->waiting ? claims_blocker(&t->claims, &key) : NULL;
+
+	free(t->job.waits_for);
+	t->job.waits_for = other ? strf("job %llu (%s)", (unsigned long long)other->job.id, key) : NULL;
+}
+
+/*
+ * All share their turn until they have it. One that waited so long for what it claims that there was more to claim each time keeps its place, but
+ * others may go on making more. After some times nobody who comes later has his turn before it.
+ */
+static int claim_turn(const struct txn *t, char ***claims)
+{
+	return strv_append(claims, t->turns_lost < TURNS_LOST_MAX ? "s " TURN : "x " TURN);
+}
+
 static void txn_claim(struct txn *t)
 {
 	_cleanup_strv_ char **claims = NULL;
-	const char *key;
-	struct txn *other;
+	bool waited = t->waiting;
 	int r;
 
-	if (t->waiting) {
-		/* The model may have changed meanwhile, and with it what there is to claim. */
-		t->waiting = false;
-		r = txn_prepare(t, &claims);
-		if (r >= 0 && claims_cover(&t->claims, claims)) {
-			txn_read(t);
-			return;
-		}
-		claims_release_all(&t->claims);
-	} else {
-		r = txn_prepare(t, &claims);
-	}
+	t->waiting = false;
+	r = txn_prepare(t, &claims);
 	if (r < 0) {
 		txn_fail(t, NULL);
 		return;
 	}
-	r = claims_enter(t->m->claims, &t->claims, claims, t);
+	/* The model may have changed while it waited, and with it what there is to claim. */
+	if (waited && !claims_cover(&t->claims, claims))
+		t->turns_lost++;
+	r = claim_turn(t, &claims);
+	if (r >= 0)
+		r = waited ? claims_change(&t->claims, claims) : claims_enter(t->m->claims, &t->claims, claims, t);
 	if (r < 0) {
 		txn_fail_code(t, ENOMEM, "out of memory");
 		return;
 	}
 	if (r > 0) {
+		claims_take_turn(&t->claims);
+		claims_release(&t->claims, TURN);
+		manager_wake(t->m);
 		txn_read(t);
 		return;
 	}
 	t->waiting = true;
-	other = claims_blocker(&t->claims, &key);
-	free(t->job.waits_for);
-	t->job.waits_for = other ? strf("job %llu (%s)", (unsigned long long)other->job.id, key) : NULL;
+	txn_update_wait(t);
 	txn_set_state(t, JOB_WAITING);
 }
 

@@ -22,11 +22,14 @@ struct txn {
 	bool cancelled;
 	bool worker_died;	/* in a removal, of which the kernel may have no complaint at all */
 	bool waiting;		/* its claims are entered but not all held */
+	unsigned turns_lost;	/* how often there was more to claim when all was held */
 	bool remembered;	/* ended, and among those that the manager tells of */
 
 	struct changes changes;
 	struct scope scope;
 	struct claim_set claims;
+	struct map *by_path;	/* of changes, once committed */
+	struct map *needed;	/* key -> how many removals still need it; NULL: not known */
 	struct tree *target;	/* the scope as the kernel should have it */
 	struct tree *actual;	/* the scope as it was when read */
 	struct tree *reread;	/* the scope as it is after a failure */
@@ -63,6 +66,8 @@ void txn_shed(struct txn *t);
 /* First step on the road, and again each time when what it waited for is free. */
 void txn_go(struct txn *t);
 int txn_cancel(struct txn *t, struct cfg_error *err);
+/* Whom it waits for may have changed. */
+void txn_update_wait(struct txn *t);
 /* Its job has ended while the kernel holds a removal of it, whose claims it keeps until that comes back. */
 bool txn_is_detached(const struct txn *t);
 /* Ends it: state, outcome, report, claims, callbacks. */
@@ -110,8 +115,9 @@ void files_go_back(struct txn *t, void (*done)(struct txn *t));
 void files_done(struct txn *t);
 
 /* cache.c */
-/* After the transaction was done. */
+/* Once it is committed, and then after each removal. */
 void txn_update_cache(struct txn *t);
+void txn_cache_removal(struct txn *t, const char *element, bool done);
 /* The elements are in the kernel as they are in tree. */
 void cache_elements(struct manager *m, const struct tree *tree, char *const *elements);
 

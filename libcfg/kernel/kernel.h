@@ -35,8 +35,12 @@ int kernel_scope_object(const struct tree *t, const char *path, struct scope *re
 /* Claims that go with a scope, as "x KEY" (exclusive) and "s KEY" (shared); see DESIGN, concurrency. A key stands there once, with the
  * stronger mode. An edge
  * shares its two ends; attributes share the object's existence ("=PATH") and take its attributes ("PATH"); making, removing or
- * re-addressing takes the existence. Also the resource keys of object_keys(), before and after. */
-int kernel_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret);
+ * re-addressing takes the existence. An edge shares the list that it is in ("HOLDER/FOLDER"). Also the resource keys of object_keys(), before
+ * and after, and more (may be NULL) in the same form. */
+int kernel_claims(const struct tree *after, const struct changes *c, const struct scope *s, char *const *more, char ***ret);
+/* The keys, without mode and without "=", that have to be claimed while an element is being removed: itself, what it is part of, what it refers
+ * to, and what these hold. by_path: the changes. */
+int kernel_stands_on(const char *element, const struct map *by_path, char ***ret);
 
 /* What must be read to know the kernel's side of the scope. names: trees that tell where in the SCSI target a backend stands, ended by NULL;
  * the first that knows it counts. */

@@ -26,6 +26,12 @@ void element_done(struct element *e)
 	*e = (struct element){ 0 };
 }
 
+/* "ports/1/subsystems/NQN" -> "ports/1/subsystems": what there is of the edges of one holder. */
+static char *path_dirname(const char *edge)
+{
+	return strf("%.*s", (int)(strrchr(edge, '/') - edge), edge);
+}
+
 char *edge_path(const char *holder, const struct attr_row *row, const char *name)
 {
 	return strf("%s/%s/%s", holder, row->file, name);
@@ -586,14 +592,120 @@ static void claim_parent(struct gather *g, const char *path)
 		claim(g, false, "=", parent);
 }
 
-static void claim_references(struct gather *g, const struct object *o)
+static int append_path(char ***list, char *path)
 {
-	attr_foreach(row, o->kind)
-		if (row->type == ATTR_REF && object_get_row(o, row)) {
-			_cleanup_free_ char *far = strf("%s/%s", kind_info(row->ref)->collection, object_get_row(o, row));
+	int r = path ? strv_append(list, path) : -ENOMEM;
 
-			claim(g, false, "=", far);
-		}
+	free(path);
+	return r;
+}
+
+static char *ancestor(const char *path, unsigned steps)
+{
+	char *at = strdup(path);
+
+	for (; at && steps; steps--) {
+		char *above = path_parent(at);
+
+		free(at);
+		at = above;
+	}
+	return at;
+}
+
+/* What is called by a name or number that only means something where the object stands. */
+static int append_near(const char *path, const struct object *o, char ***ret)
+{
+	const char *lun = o->kind == KIND_MAPPED_LUN ? object_get(o, "lun") : NULL;
+	const char *backend = o->kind == KIND_LUN ? object_get(o, "backend") : NULL, *group = backend ? object_get(o, "alua_group") : NULL;
+	_cleanup_free_ char *tpg = lun ? ancestor(path, 2) : NULL;
+
+	if (lun)
+		return tpg ? append_path(ret, strf("%s/luns/%s", tpg, lun)) : -ENOMEM;
+	return group ? append_path(ret, strf("backends/%s/alua_groups/%s", backend, group)) : 0;
+}
+
+/* What the object at path refers to, and has to stay as it is with it. */
+static int append_references(const char *path, const struct object *o, char ***ret)
+{
+	int r = append_near(path, o, ret);
+
+	attr_foreach(row, o->kind)
+		if (r >= 0 && row->type == ATTR_REF && object_get_row(o, row))
+			r = append_path(ret, strf("%s/%s", kind_info(row->ref)->collection, object_get_row(o, row)));
+	return r;
+}
+
+/* Of its alua_groups, all numbers are given by looking at the others. */
+static int append_numbers(const char *path, const struct object *o, char ***ret)
+{
+	return o->kind == KIND_ALUA_GROUP ? append_path(ret, strf("tg_pt_gp_id:%.*s", (int)(strrchr(path, '/') - path), path)) : 0;
+}
+
+static int append_keys(const char *path, const struct object *o, char ***ret)
+{
+	_cleanup_strv_ char **keys = NULL;
+	int r = object_keys(o, &keys);
+
+	for (char **k = keys; r >= 0 && k && *k; k++)
+		r = strv_append(ret, *k);
+	return r < 0 ? r : append_numbers(path, o, ret);
+}
+
+static int append_all_of(const struct map *by_path, const char *path, char ***ret)
+{
+	const struct change *c = map_get(by_path, path);
+	int r = strv_append(ret, path);
+
+	if (r >= 0 && c && c->before)
+		r = append_keys(path, c->before, ret);
+	if (r >= 0 && c && c->before)
+		r = append_references(path, c->before, ret);
+	return r;
+}
+
+int kernel_stands_on(const char *text, const struct map *by_path, char ***ret)
+{
+	_cleanup_element_ struct element e = { 0 };
+	_cleanup_strv_ char **list = NULL;
+	_cleanup_free_ char *path = NULL;
+	int r = append_all_of(by_path, text, &list);
+
+	if (r >= 0 && element_parse(text, &e) >= 0 && e.edge) {
+		r = append_path(&list, path_dirname(text));
+		if (r >= 0)
+			r = append_all_of(by_path, e.far, &list);
+	}
+	path = e.object ? strdup(e.object) : strdup(text);
+	while (r >= 0 && path && *path) {
+		char *parent = path_parent(path);
+
+		free(path);
+		path = parent;
+		if (!path)
+			r = -ENOMEM;
+		else if (*path)
+			r = append_all_of(by_path, path, &list);
+	}
+	*ret = r >= 0 ? steal_ptr(list) : NULL;
+	return r;
+}
+
+static void claim_paths(struct gather *g, const char *prefix, char *const *paths)
+{
+	for (; paths && *paths; paths++)
+		claim(g, false, prefix, *paths);
+}
+
+/* What refers to something needs it to be there, and what is nearer to it, as it is. */
+static void claim_references(struct gather *g, const char *path, const struct object *o)
+{
+	_cleanup_strv_ char **paths = NULL, **near = NULL;
+
+	if (g->r >= 0 && (append_references(path, o, &paths) < 0 || append_near(path, o, &near) < 0))
+		g->r = -ENOMEM;
+	claim_paths(g, "=", paths);
+	claim_paths(g, "", near);
 }
 
 /* What one has and the other has not. */
@@ -609,14 +721,26 @@ static void claim_keys(struct gather *g, const struct change *c)
 {
 	_cleanup_strv_ char **before = NULL, **after = NULL;
 
-	if ((c->before && object_keys(c->before, &before) < 0) || (c->after && object_keys(c->after, &after) < 0))
+	if ((c->before && append_keys(c->path, c->before, &before) < 0) || (c->after && append_keys(c->path, c->after, &after) < 0))
 		g->r = -ENOMEM;
 	claim_keys_besides(g, before, after);
 	claim_keys_besides(g, after, before);
 	if (c->before)
-		claim_references(g, c->before);
+		claim_references(g, c->path, c->before);
 	if (c->after)
-		claim_references(g, c->after);
+		claim_references(g, c->path, c->after);
+}
+
+/* The kernel has either hosts that are allowed, or allows any. */
+static void claim_hosts(struct gather *g, const struct change *c)
+{
+	const struct attr_row *any = attr_find(KIND_SUBSYSTEM, "allow_any_host"), *hosts = attr_find(KIND_SUBSYSTEM, "allowed_hosts");
+	_cleanup_free_ char *list = NULL;
+
+	if (!c->before || !c->after || c->before->kind != KIND_SUBSYSTEM || !row_changed(c, any))
+		return;
+	list = strf("%s/%s", c->path, hosts->file);
+	claim(g, true, "", list);
 }
 
 static void claim_element(struct gather *g, const char *text, const struct map *changes, const struct scope *s)
@@ -630,7 +754,10 @@ static void claim_element(struct gather *g, const char *text, const struct map *
 		return;
 	}
 	if (e.edge) {
+		_cleanup_free_ char *list = path_dirname(text);
+
 		claim(g, true, "", text);
+		claim(g, false, "", list);
 		claim(g, false, "=", e.object);
 		claim(g, false, "=", e.far);
 		return;
@@ -642,7 +769,7 @@ static void claim_element(struct gather *g, const char *text, const struct map *
 	claim_parent(g, text);
 }
 
-int kernel_claims(const struct tree *after, const struct changes *c, const struct scope *s, char ***ret)
+int kernel_claims(const struct tree *after, const struct changes *c, const struct scope *s, char *const *more, char ***ret)
 {
 	_cleanup_(map_freep) struct map *by_path = map_new();
 	struct gather g;
@@ -654,7 +781,10 @@ int kernel_claims(const struct tree *after, const struct changes *c, const struc
 	for (size_t i = 0; g.r >= 0 && i < c->n; i++) {
 		g.r = map_put(by_path, c->items[i]->path, c->items[i]);
 		claim_keys(&g, c->items[i]);
+		claim_hosts(&g, c->items[i]);
 	}
+	for (; more && *more; more++)
+		claim(&g, **more == 'x', "", *more + 2);
 	for (char **e = s->elements; g.r >= 0 && e && *e; e++)
 		claim_element(&g, *e, by_path, s);
 	*ret = g.r >= 0 ? calloc(map_len(g.elements) + 1, sizeof(**ret)) : NULL;

@@ -77,6 +77,9 @@ void edits_done(struct edits *e);
  * something refers to the object or lives below it and lists that, unless recursive. Generated values are filled in. */
 int edits_to_changes(struct tree *t, const struct edits *e, struct changes *ret, struct cfg_errors *errs);
 
+/* The names that an edit of a list is about, as the model writes them; those that cannot be are left out. */
+int edit_attr_names(const struct attr_row *row, const struct edit_attr *a, char ***ret);
+
 /* Fills what is generated and absent: serial, uuid, nguid, adrfam, trsvcid. Random from getrandom(2). */
 int object_generate(struct object *o);
 /* The same; what is random is taken from made, where the object at path has it there, and else put there: so the same can be made of the same

@@ -121,6 +121,27 @@ static int edit_list(struct editor *e, struct object *o, const char *path, const
 	return object_set_list(o, row, list) < 0 ? oom(e) : 0;
 }
 
+int edit_attr_names(const struct attr_row *row, const struct edit_attr *a, char ***ret)
+{
+	_cleanup_strv_ char **list = NULL;
+	_cleanup_free_ char *copy = strdup(a->value);
+	char *at = copy && *copy ? copy : NULL;
+
+	*ret = NULL;
+	if (!copy)
+		return -ENOMEM;
+	for (char *name; (name = next_name(&at, row->ref == KIND_HOST || row->ref == KIND_SUBSYSTEM));) {
+		_cleanup_free_ char *canonical = NULL;
+
+		if (attr_parse(row, name, &canonical, NULL) < 0)
+			continue;
+		if (strv_append(&list, canonical) < 0)
+			return -ENOMEM;
+	}
+	*ret = steal_ptr(list);
+	return 0;
+}
+
 static int edit_attr(struct editor *e, struct object *o, const char *path, const struct edit_attr *a)
 {
 	const struct attr_row *row = attr_find(o->kind, a->name);

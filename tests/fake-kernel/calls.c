@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls of clients. Each has a number, and so has each that changes something; by these, or by what it is about, a fault is laid on it: it
- * fails, comes late, hangs, or its client is killed. A call that was taken is done even if its client has died meanwhile, as in a
- * kernel; what needs a lock that a hung one keeps waits behind it. With a seed, calls that arrive close to one another are done in an order
- * drawn from it.
+ * fails, comes late, hangs, is held back, or its client is killed. A call that was taken is done even if its client has died meanwhile, as
+ * in a kernel; what needs a lock that a hung one keeps waits behind it, while one that is held back has not come yet and keeps nothing. With
+ * a seed, calls that arrive close to one another are done in an order drawn from it.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -19,6 +19,7 @@ enum action {
 	ACT_FAIL,
 	ACT_DELAY,
 	ACT_HANG,
+	ACT_HOLD,
 	ACT_KILL_BEFORE,
 	ACT_KILL_AFTER,
 };
@@ -46,6 +47,7 @@ struct call {
 	struct session *session;	/* NULL: it has left */
 	pid_t pid;
 	enum call_state state;
+	bool held;			/* hung before it takes any lock */
 	uint64_t due;
 	int code;			/* fails with it instead of being done */
 	bool kill_after;
@@ -276,6 +278,10 @@ static void lay(const struct fault *f, struct call *call)
 	case ACT_HANG:
 		call->state = CALL_HUNG;
 		break;
+	case ACT_HOLD:
+		call->state = CALL_HUNG;
+		call->held = true;
+		break;
 	case ACT_KILL_BEFORE:
 		/* It never came. */
 		call->code = EINTR;
@@ -320,6 +326,8 @@ int calls_arm(char *const *words, struct strbuf *ret)
 
 	if (streq(action, "hang")) {
 		f.action = ACT_HANG;
+	} else if (streq(action, "hold")) {
+		f.action = ACT_HOLD;
 	} else if (streq(action, "kill-before")) {
 		f.action = ACT_KILL_BEFORE;
 	} else if (streq(action, "kill-after")) {
@@ -368,6 +376,9 @@ void calls_list_faults(struct strbuf *ret)
 		case ACT_HANG:
 			strbuf_add(ret, "hang");
 			break;
+		case ACT_HOLD:
+			strbuf_add(ret, "hold");
+			break;
 		case ACT_KILL_BEFORE:
 			strbuf_add(ret, "kill-before");
 			break;
@@ -409,13 +420,19 @@ int calls_release(const char *which, int code)
 
 	if (!all && text_to_u64(which, &n) < 0)
 		return -EINVAL;
-	for (size_t i = 0; i < c.n_calls; i++)
-		if (c.calls[i].state == CALL_HUNG && (all || c.calls[i].n == n)) {
-			c.calls[i].state = CALL_READY;
-			c.calls[i].due = 0;
-			c.calls[i].code = code;
-			found = true;
-		}
+	for (size_t i = 0; i < c.n_calls; i++) {
+		struct call *call = &c.calls[i];
+
+		if (call->state != CALL_HUNG || !(all || call->n == n))
+			continue;
+		if (call->held && !code)
+			locks_of(call->verb, call->path, call->value, &call->locks);
+		call->state = CALL_READY;
+		call->held = false;
+		call->due = 0;
+		call->code = code;
+		found = true;
+	}
 	find_waiting();
 	return found || all ? 0 : -ENOENT;
 }
@@ -519,7 +536,7 @@ void calls_take(struct session *s, pid_t pid, const char *packet, size_t len)
 	fault = fault_for(&call);
 	lay(&fault, &call);
 	/* Whatever fails before it is tried takes nothing. */
-	if (!call.code)
+	if (!call.code && !call.held)
 		locks_of(call.verb, call.path, call.value, &call.locks);
 	c.calls = must(reallocarray(c.calls, c.n_calls + 1, sizeof(*c.calls)));
 	c.calls[c.n_calls++] = call;

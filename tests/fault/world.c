@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processes, the fake kernel's control socket, and the bus. */
+/* Processes, the fake kernel's control socket, and the bus with one client on it. */
 #include "tests/fault/world.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 static struct {
 	char *folder, *where;
-	pid_t kernel, daemon;
+	pid_t kernel, daemon, broker;
 	int control, notify;
 	sd_bus *bus;
 	FILE *calls;
@@ -188,6 +188,111 @@ void daemon_stop(void)
 	w.daemon = 0;
 }
 
+/* ---- rest ---- */
+
+/* A process that can have something to do: those of the daemon, the fake kernel, and the bus. */
+struct sleeper {
+	pid_t pid;
+	unsigned long switches;		/* how often it has given up a processor, or lost one */
+};
+
+static struct sleeper *add_sleeper(struct sleeper *list, size_t *n, pid_t pid)
+{
+	list = must(reallocarray(list, *n + 1, sizeof(*list)));
+	list[(*n)++] = (struct sleeper){ .pid = pid };
+	return list;
+}
+
+static bool read_proc(const char *path, char *text, size_t size)
+{
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n >= 0;
+}
+
+/* With all that it has begotten: the fork server, and the workers. */
+static struct sleeper *add_family(struct sleeper *list, size_t *n, pid_t pid)
+{
+	char path[64], text[4096], *save = NULL;
+
+	list = add_sleeper(list, n, pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	if (!read_proc(path, text, sizeof(text)))
+		fail("this kernel does not tell the children of processes");
+	for (char *word = strtok_r(text, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		list = add_family(list, n, (pid_t)atoi(word));
+	return list;
+}
+
+static bool sleeps(struct sleeper *s, bool before)
+{
+	static const char voluntary[] = "\nvoluntary_ctxt_switches:", other[] = "\nnonvoluntary_ctxt_switches:";
+	unsigned long was = s->switches;
+	char path[32], text[4096], *state, *a, *b;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
+	/* One that has ended has nothing more to do. */
+	if (!read_proc(path, text, sizeof(text)))
+		return true;
+	state = strstr(text, "\nState:\t");
+	a = strstr(text, voluntary);
+	b = strstr(text, other);
+	if (!state || !a || !b)
+		fail("this kernel does not tell how often processes have slept");
+	s->switches = strtoul(a + strlen(voluntary), NULL, 10) + strtoul(b + strlen(other), NULL, 10);
+	return strchr("SZ", state[8]) && (!before || s->switches == was);
+}
+
+static bool all_sleep(struct sleeper *list, size_t n, bool before)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!sleeps(&list[i], before))
+			return false;
+	return true;
+}
+
+/* Who wakes another is awake itself; so when all were seen asleep, and again without having been awake between, no one was at the moment in
+ * the middle, and no message was under way. */
+static bool at_rest(void)
+{
+	_cleanup_free_ struct sleeper *list = NULL;
+	size_t n = 0;
+
+	list = add_family(list, &n, w.daemon);
+	list = add_sleeper(list, &n, w.kernel);
+	list = add_sleeper(list, &n, w.broker);
+	return all_sleep(list, n, false) && all_sleep(list, n, true);
+}
+
+void settle(void)
+{
+	for (unsigned i = 0; i < PATIENCE_MS * 10; i++) {
+		if (at_rest())
+			return;
+		usleep(100);
+	}
+	fail("the daemon does not come to rest");
+}
+
+static pid_t broker(void)
+{
+	sd_bus_message *reply = NULL;
+	uint32_t pid = 0;
+
+	if (sd_bus_call_method(w.bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+			       "GetConnectionUnixProcessID", NULL, &reply, "s", "org.freedesktop.DBus") < 0 ||
+	    sd_bus_message_read(reply, "u", &pid) < 0)
+		fail("the bus does not say which process it is");
+	sd_bus_message_unref(reply);
+	return (pid_t)pid;
+}
+
 static void connect_control(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -207,6 +312,7 @@ void world_start(const char *folder)
 	connect_control();
 	if (sd_bus_open_system(&w.bus) < 0)
 		fail("the bus cannot be reached");
+	w.broker = broker();
 	daemon_start();
 }
 
@@ -489,17 +595,22 @@ static int append_edit(sd_bus_message *m, char *line)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-struct json_object *change(const char *edits)
+int append_edits(sd_bus_message *m, const char *edits)
 {
 	_cleanup_free_ char *copy = must(strdup(edits));
-	sd_bus_message *m = manager_call("Change");
 	char *save = NULL;
 	int r = sd_bus_message_open_container(m, 'a', "(ssa(sss))");
 
 	for (char *line = strtok_r(copy, "\n", &save); r >= 0 && line; line = strtok_r(NULL, "\n", &save))
 		r = append_edit(m, line);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+struct json_object *change(const char *edits)
+{
+	sd_bus_message *m = manager_call("Change");
+	int r = append_edits(m, edits);
+
 	if (r >= 0)
 		r = sd_bus_message_append(m, "a{sv}", 2, "disrupt", "b", 1, "destroy", "b", 1);
 	if (r < 0)

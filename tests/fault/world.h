@@ -8,6 +8,7 @@
  */
 
 #include <json-c/json.h>
+#include <systemd/sd-bus.h>
 
 #include "base/text.h"
 
@@ -30,12 +31,18 @@ unsigned long changes(void);	/* calls that changed something, or tried */
 unsigned long calls(void);	/* all, of reading as well */
 unsigned long writes(void);	/* those of them that are about the tree or files, not about modules */
 
+/* Comes back when no process of the daemon's, the fake kernel's or the bus's has anything to do but wait. */
+void settle(void);
+
+/* The argument of Change: "VERB PATH ATTR=VALUE …", one a line. */
+int append_edits(sd_bus_message *m, const char *edits);
+
 /* Methods of the manager. Caller frees or puts. */
 struct json_object *apply(const char *document);
 void apply_begin(const char *document);		/* one at a time */
 struct json_object *apply_end(void);		/* waits for its report */
 struct json_object *plan_of(const char *document);
-struct json_object *change(const char *edits);	/* "VERB PATH ATTR=VALUE …", one a line */
+struct json_object *change(const char *edits);
 struct json_object *reconcile(void);
 struct json_object *status(void);
 char *dump_model(void);

@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (validate_tree(after, &errs) < 0)
 		return 0;
 	assert(kernel_scope(after, &c, &scope) == 0);
-	assert(kernel_claims(after, &c, &scope, &claims) == 0);
+	assert(kernel_claims(after, &c, &scope, NULL, &claims) == 0);
 	assert(kernel_lower(after, &scope, &target, NULL) == 0 && kernel_lower(before, &scope, &actual, NULL) == 0);
 	if (plan_it(target, actual, &scope, before, &c, data[size - 1] & 1))
 		assert(plan_it(actual, target, &scope, before, NULL, data[size - 1] & 1));

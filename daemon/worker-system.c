@@ -21,6 +21,8 @@ int worker_load_module(struct worker *w, const struct op *op, char **data, char 
 
 	if (r == -ENOENT)
 		return worker_say(message, ENOENT, "this kernel has no module %s", op->path);
+	if (r == -ENOEXEC)
+		return worker_say(message, ENOEXEC, "the module %s cannot be loaded: modprobe.d has an install rule for it, and what that runs failed", op->path);
 	return r < 0 ? worker_say(message, -r, "the module %s cannot be loaded: %s", op->path, strerror(-r)) : 0;
 }
 

@@ -347,6 +347,9 @@ static int load_one(struct kmod_module *module)
 	if (r == KMOD_MODULE_LIVE || r == KMOD_MODULE_BUILTIN)
 		return 0;
 	r = kmod_module_probe_insert_module(module, 0, NULL, NULL, NULL, NULL);
+	/* Of a rule's command libkmod returns the exit status, as if that were an errno. */
+	if (r < 0 && kmod_module_get_install_commands(module))
+		return -ENOEXEC;
 	return r > 0 ? 0 : r;
 }
 
@@ -355,6 +358,9 @@ static int look_up_module(struct kernel_kfs *k, const char *name, struct kmod_li
 {
 	int r;
 
+	/* modprobe.d and the index of modules are read once; who has just mended them expects that to be seen. */
+	if (k->kmod && kmod_validate_resources(k->kmod) != KMOD_RESOURCES_OK)
+		k->kmod = kmod_unref(k->kmod);
 	if (!k->kmod) {
 		k->kmod = kmod_new(NULL, NULL);
 		if (!k->kmod)

@@ -81,7 +81,8 @@ struct kfs_ops {
 	int (*grow_file)(struct kfs *k, const char *file, uint64_t size);
 	/* Takes away a file that create_file made (rollback only). */
 	int (*remove_file)(struct kfs *k, const char *file);
-	/* Loads a module and what it needs; 0 when it is loaded or built in, ENOENT when there is none. */
+	/* Loads a module and what it needs; 0 when it is loaded or built in, ENOENT when there is none, ENOEXEC when it has an install rule
+	 * in modprobe.d, which failed. */
 	int (*load_module)(struct kfs *k, const char *name);
 	/* What the kernel has beside its two trees: "tcm_loop/can_queue" (a module's parameter, there while it is loaded), "rcu_expedited".
 	 * EINVAL for any other name. */

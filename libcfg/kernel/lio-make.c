@@ -2,6 +2,7 @@
 /*
  * Steps that make objects of the SCSI target, in the kernel's order (kernel-abi 8). Keys beside those of planner.c:
  *	+target			the SCSI target is loaded, and the folders that it keeps its files in are there
+ *	+module:NAME		another module of it is
  *	+maps:BACKEND		a LUN or mapped LUN of the backend: with it restored registrations come into force
  *	+disk of FOLDER		a bridge's disk is there
  */
@@ -19,14 +20,33 @@ static int load_core(struct planner *p)
 	struct step *s;
 	int r;
 
-	if (p->core_loaded)
+	if (map_get(p->loaded, "target_core_mod"))
 		return 0;
-	p->core_loaded = true;
 	s = plan_step(p->plan, PHASE_BUILD, "target", "load");
-	r = s ? step_gives(s, "+target") : -ENOMEM;
+	r = s ? map_put(p->loaded, "target_core_mod", p) : -ENOMEM;
+	if (r >= 0)
+		r = step_gives(s, "+target");
 	if (r >= 0)
 		r = step_op(s, OP_LOAD_MODULE, 0, "target_core_mod", NULL, NULL);
 	return r < 0 ? r : step_op(s, OP_MAKE_DBROOT, 0, "target/dbroot", NULL, "dbroot");
+}
+
+/* What storage objects of the type are made by. The kernel itself asks for these modules once, when the first storage object is made, and never
+ * again. Once a plan, for the first object of the type. */
+static int load_plugin(struct planner *p, const char *path, const char *module)
+{
+	struct step *s;
+	int r;
+
+	if (map_get(p->loaded, module))
+		return 0;
+	s = plan_step(p->plan, PHASE_BUILD, path, "load what makes it");
+	r = s ? map_put(p->loaded, module, p) : -ENOMEM;
+	if (r >= 0)
+		r = step_after(s, "+target");
+	if (r >= 0)
+		r = step_gives(s, "+module:%s", module);
+	return r < 0 ? r : step_op(s, OP_LOAD_MODULE, 0, module, NULL, "type");
 }
 
 static int write_fresh(struct planner *p, struct step *s, const char *folder, const struct object *target, const char *but)
@@ -129,12 +149,16 @@ static int make_storage(struct planner *p, const char *path, const struct object
 {
 	_cleanup_free_ char *folder = lio_folder(p, path), *hba = folder ? strdup(folder) : NULL;
 	const char *device = object_get(target, "device") ? object_get(target, "device") : object_get(target, "path");
-	const char *lu_group = object_get(target, "lu_group");
+	const char *lu_group = object_get(target, "lu_group"), *module = backend_module(object_get(target, "type"));
 	struct step *s = folder ? lio_step(p, PHASE_BUILD, path, "make", true) : NULL;
 	int r = s && hba ? load_core(p) : -ENOMEM;
 
 	if (r >= 0)
 		r = step_after(s, "+target");
+	if (r >= 0 && module)
+		r = load_plugin(p, path, module);
+	if (r >= 0 && module)
+		r = step_after(s, "+module:%s", module);
 	if (r >= 0 && lu_group)
 		r = step_after(s, "+lu_groups/%s", lu_group);
 	if (r >= 0 && device && !streq(object_get(target, "type"), "scsi"))

@@ -256,7 +256,8 @@ static int planner_init(struct planner *p)
 	p->by_path = map_new();
 	p->anew = map_new();
 	p->relinked = map_new();
-	if (!p->in_scope || !p->folders || !p->by_path || !p->anew || !p->relinked)
+	p->loaded = map_new();
+	if (!p->in_scope || !p->folders || !p->by_path || !p->anew || !p->relinked || !p->loaded)
 		return -ENOMEM;
 	r = index_strings(p->in_scope, p->scope->elements, p);
 	if (r >= 0)
@@ -273,6 +274,7 @@ static void planner_done(struct planner *p)
 	map_free(p->by_path);
 	map_free(p->anew);
 	map_free(p->relinked);
+	map_free(p->loaded);
 }
 
 /* ---- hosts that may no longer connect ---- */

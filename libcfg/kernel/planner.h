@@ -21,7 +21,7 @@ struct planner {
 	struct map *by_path;		/* changes */
 	struct map *anew;		/* objects to be made anew: path -> itself */
 	struct map *relinked;		/* ports whose step of re-addressing also takes care of their links */
-	bool core_loaded;		/* a step that loads the SCSI target is there */
+	struct map *loaded;		/* modules that a step of their own loads */
 	struct cfg_error *err;
 };
 

@@ -4,8 +4,9 @@
 
 #include "base/text.h"
 
-static const struct { const char *type, *plugin; } plugins[] = {
-	{ "block", "iblock" }, { "file", "fileio" }, { "ramdisk", "rd_mcp" }, { "scsi", "pscsi" }, { "user", "user" },
+static const struct { const char *type, *plugin, *module; } plugins[] = {
+	{ "block", "iblock", "target_core_iblock" }, { "file", "fileio", "target_core_file" }, { "ramdisk", "rd_mcp" },
+	{ "scsi", "pscsi", "target_core_pscsi" }, { "user", "user", "target_core_user" },
 };
 
 const char *backend_plugin(const char *type)
@@ -13,6 +14,14 @@ const char *backend_plugin(const char *type)
 	for (size_t i = 0; type && i < ARRAY_SIZE(plugins); i++)
 		if (streq(plugins[i].type, type))
 			return plugins[i].plugin;
+	return NULL;
+}
+
+const char *backend_module(const char *type)
+{
+	for (size_t i = 0; type && i < ARRAY_SIZE(plugins); i++)
+		if (streq(plugins[i].type, type))
+			return plugins[i].module;
 	return NULL;
 }
 

@@ -24,6 +24,8 @@ bool backend_has_bridge(const struct tree *t, const struct object *backend);
 
 /* The kernel's plugin for a type: "iblock", "fileio", "rd_mcp", "pscsi", "user"; NULL for an unknown one, and for nvme-passthru. */
 const char *backend_plugin(const char *type);
+/* The module that it is in; NULL where that is the SCSI target's own. */
+const char *backend_module(const char *type);
 /* The other way. */
 const char *backend_type_of_plugin(const char *plugin, size_t len);
 

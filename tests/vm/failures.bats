@@ -15,6 +15,7 @@ setup() {
 }
 
 teardown() {
+	[ ! -e /etc/modprobe.d/refused.conf ] || have_modules
 	leave_clean
 }
 
@@ -117,6 +118,56 @@ s.accept()' 3>&-)
 	contains "/dev/ram0"
 	dump >"$W/after"
 	same "$W/before" "$W/after"
+	io_end
+	connections_undisturbed
+}
+
+# refuse_modules NAME…: modprobe.d says that they are not to be loaded, and tcm_loop is not there at all. have_modules: that is over.
+refuse_modules() {
+	modprobe -r "$@" tcm_loop
+	printf 'install %s /bin/false\n' "$@" >/etc/modprobe.d/refused.conf
+	mount -t tmpfs tmpfs "$(dirname "$(modinfo -F filename tcm_loop)")"
+}
+
+have_modules() {
+	umount "/lib/modules/$(uname -r)/kernel/drivers/target/loopback"
+	rm /etc/modprobe.d/refused.conf
+}
+
+@test "a module that cannot be loaded is named with the reason, harms nothing else, and is loaded when it can be" {
+	local refused=(nvmet_rdma iscsi_target_mod target_core_user) rule='cannot be loaded: modprobe.d has an install rule for it'
+	mkdir -p /etc/modprobe.d
+	refuse_modules "${refused[@]}"
+	# The tree of the SCSI target is the kernel's, and stays once it is there.
+	modprobe target_core_mod
+	dump >"$W/before"
+	fails_cleanly "ports/3: trtype: the module nvmet-rdma $rule" $(much) create ports/3 trtype=rdma traddr=192.0.2.1
+	fails_cleanly "targets/iscsi: the module iscsi_target_mod $rule" $(much) create "targets/iscsi/$IQN:t1"
+	fails_cleanly "backends/u: type: the module target_core_user $rule" $(much) \
+		create backends/u type=user size=4MiB dev_config="file/$W/u" data_path=shared
+	fails_cleanly "this kernel has no module tcm_loop" $(much) \
+		create backends/r type=ramdisk size=4MiB create "subsystems/$NQN:live/namespaces/2" backend=r
+
+	jq '.backends += { r: { type: "ramdisk", size: "4MiB" }, b: { type: "block", device: "/dev/ram1" } } |
+		.subsystems["'"$NQN"':live"].namespaces += { "2": { backend: "r" }, "3": { backend: "b" } } |
+		.ports += { "3": { trtype: "rdma", traddr: "192.0.2.1" }, "4": { trtype: "tcp", traddr: "127.0.0.2" } } |
+		.targets = { iscsi: { "'"$IQN"':t1": { tpgs: { "1": {} } } } }' "$W/saved" >"$W/doc.json"
+	status 5 nvmetctl restore "$W/doc.json"
+	contains "ports/3: trtype: the module nvmet-rdma" "targets/iscsi: the module iscsi_target_mod" "this kernel has no module tcm_loop"
+	[ -d "$CFS/ports/4" ]
+	[ -d "$CFS/subsystems/$NQN:live/namespaces/3" ]
+	[ ! -e "$CFS/ports/3" ]
+	[ ! -e "$CFS/subsystems/$NQN:live/namespaces/2" ]
+	status 4 nvmetctl status
+	contains "Could not be made"
+
+	# Workers that have looked in vain are alive still, and look again.
+	have_modules
+	status 0 nvmetctl reconcile
+	[ -d "$CFS/ports/3" ]
+	[ "$(cat "$CFS/subsystems/$NQN:live/namespaces/2/enable")" = 1 ]
+	[ -d "$TARGET/iscsi/$IQN:t1/tpgt_1" ]
+	status 0 nvmetctl status
 	io_end
 	connections_undisturbed
 }

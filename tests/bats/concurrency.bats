@@ -137,6 +137,45 @@ for job in json.load(sys.stdin):
 	! kernel dump | grep -q "$n1"
 }
 
+@test "what no step that is still to come needs is free while the last one hangs" {
+	local h=nqn.2026-11.org.example:h
+
+	nvmetctl export /dev/vdb --nvme $n1 --port tcp:192.0.2.1 --any-host
+	nvmetctl create backends/c type=block device=/dev/vdc create $s1/namespaces/2 backend=c
+	nvmetctl create $s2 create hosts/$h set $s2 allowed_hosts+=$h
+	kernel fault hang verb=r "path=nvmet/$s1/namespaces/1"
+	behind first nvmetctl delete $s1 --recursive delete backends/c --disrupt set $s2 allowed_hosts-=$h delete hosts/$h
+	kernel wait hung 1
+	[ "$(states)" = "removing " ]
+	# A device, a port as a whole, a name, a list: all were part of it, and none of them is any more.
+	timeout 60 nvmetctl create backends/d type=block device=/dev/vdc create $s2/namespaces/1 backend=d
+	timeout 60 nvmetctl set ports/1 trsvcid=4421 --disrupt
+	timeout 60 nvmetctl create hosts/$h
+	timeout 60 nvmetctl set $s2 allow_any_host=true --disrupt
+	# What hangs is not.
+	behind again nvmetctl create $s1
+	until states | grep -qx "waiting job [0-9]* (=$s1)"; do sleep 0.1; done
+	kernel release all
+	ended first 0
+	ended again 0
+	kernel dump | grep -qx "f nvmet/$s2/namespaces/1/device_path = /dev/vdc"
+}
+
+# Of two that say how all is to be, the objects of one are no part of the other.
+@test "of two whole documents at once, the second finds what the first one made" {
+	echo "{ \"version\": 1, \"hosts\": { \"$n1\": {} } }" >"$T/1.json"
+	echo "{ \"version\": 1, \"hosts\": { \"$n2\": {} } }" >"$T/2.json"
+	kernel fault hang verb=m "path=nvmet/hosts/$n1"
+	behind first nvmetctl apply "$T/1.json"
+	kernel wait hung 1
+	behind second nvmetctl apply "$T/2.json"
+	until states | grep -qx "waiting job [0-9]* (whole document)"; do sleep 0.1; done
+	kernel release all
+	ended first 0
+	ended second 0
+	[ "$(kernel list nvmet/hosts)" = "d $n2" ]
+}
+
 @test "two exports into one new port: one makes it, the other one uses it" {
 	# A machine on which nothing was ever configured has no generation yet that could be named.
 	nvmetctl create hosts/nqn.2026-11.org.example:h

@@ -13,6 +13,6 @@ setup() {
 	start_bus
 }
 
-at_once() {	# SEED COUNT
+at_once() {	# PROPERTY SEED COUNT
 	"$BUILD_DIR/tests/fault/concurrent" "$T" "$@"
 }

@@ -6,5 +6,9 @@
 load interleaving
 
 @test "whatever the order in which transactions at once come to the kernel: all end, as one after the other would" {
-	at_once 1 120
+	at_once orders 1 120
+}
+
+@test "one that claims much has its turn among those that never cease to claim little" {
+	at_once turns 1 8
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * concurrent FOLDER SEED COUNT: what is promised of transactions that run at the same time. COUNT times some of them are drawn from a seed (SEED,
- * SEED + 1, …) and given to the daemon by several clients, while each of its calls to the fake kernel is held back; which call
- * goes next, or which client asks next, the same seed says, whenever all that runs has come to rest. So "concurrent FOLDER N 1" repeats what
- * was said to have failed with seed N. Afterwards:
+ * concurrent FOLDER orders|turns SEED COUNT: what is promised of transactions that run at the same time. COUNT times some of them are drawn from a
+ * seed (SEED, SEED + 1, …) and given to the daemon by several clients, while each of its calls to the fake kernel is held back; which
+ * call goes next, or which client asks next, the same seed says, whenever all that runs has come to rest. So "concurrent FOLDER orders N 1" repeats
+ * what was said to have failed with seed N.
+ *
+ * orders: afterwards
  *
  *	- all have ended: when everything is at rest and no call is held back, nobody may be left (that would be a deadlock);
  *	- those that were done, one after the other in some order, lead to the same document and the same tree of the kernel;
  *	- those that failed would have failed somewhere in that order;
  *	- nothing is owed, and the document differs in nothing from the kernel.
+ *
+ * turns: one that claims much comes among clients that never cease to make, change, link and delete something small, each on objects of its own: it
+ * has its turn before many of those that came after it.
  */
 #include <errno.h>
 
@@ -16,6 +21,7 @@
 #include "tests/fault/world.h"
 
 #define AT_ONCE_MAX 4
+#define CLIENTS 12
 
 struct transaction {
 	struct ask ask;
@@ -36,9 +42,9 @@ struct round {
 	char **dump;
 };
 
-static struct client *clients[AT_ONCE_MAX];
+static struct client *clients[CLIENTS];
 static struct {
-	unsigned long transactions, done, failed, calls, injected, replays;
+	unsigned long transactions, done, failed, calls, injected, replays, most_overtaken;
 } counts;
 
 /* ---- comparing ---- */
@@ -501,7 +507,7 @@ static void judge(struct round *r)
 	r->dump = kernel();
 }
 
-static void play(unsigned long long seed)
+static void orders(unsigned long long seed)
 {
 	struct round r;
 
@@ -510,6 +516,178 @@ static void play(unsigned long long seed)
 	judge(&r);
 	check_order(&r);
 	end_round(&r);
+}
+
+/* ---- turns ---- */
+
+#define SMALL_ONES (CLIENTS - 1)
+#define OVERTAKEN_MAX 100		/* a daemon that let it wait for ever would let it wait for more than any number */
+
+struct small_one {
+	struct client *client;
+	unsigned life, stage;
+	bool late;			/* began after the large one came */
+};
+
+/* The next step in the life of a subsystem that is this client's alone. What it needs may have been cleared away: then comes the next life. */
+static void small_ask(struct small_one *s, size_t who)
+{
+	static const char *const stages[] = {
+		"create subsystems/$", "set subsystems/$ cntlid_max=100", "set ports/1 subsystems+=$", "delete subsystems/$",
+	};
+	struct ask a = { .what = ASK_CHANGE, .recursive = true };
+	const char *form = stages[s->stage], *name = strchr(form, '$');
+
+	a.text = strf("%.*snqn.2026-11.org.example:%zu-%u%s", (int)(name - form), form, who, s->life, name + 1);
+	client_ask(s->client, &a);
+	ask_done(&a);
+	s->stage = (s->stage + 1) % ARRAY_SIZE(stages);
+	s->life += s->stage == 0;
+}
+
+/* How many that began after the large one came have ended by now. */
+static unsigned small_answers(struct small_one *list, bool large_has_come)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < SMALL_ONES; i++) {
+		struct json_object *report = client_answer(list[i].client);
+
+		if (!report)
+			continue;
+		n += list[i].late;
+		if (!is_good(report) && list[i].stage) {
+			list[i].stage = 0;
+			list[i].life++;
+		}
+		list[i].late = large_has_come;
+		json_object_put(report);
+		small_ask(&list[i], i);
+	}
+	return n;
+}
+
+/* The job that came last, of those that have not ended. */
+static struct json_object *last_job(struct json_object *status)
+{
+	struct json_object *jobs = NULL, *last = NULL;
+
+	json_object_object_get_ex(status, "jobs", &jobs);
+	for (size_t i = 0; i < length_of(status, "jobs"); i++) {
+		struct json_object *job = json_object_array_get_idx(jobs, i);
+
+		if (!last || strtoull(text_of(job, "job"), NULL, 10) > strtoull(text_of(last, "job"), NULL, 10))
+			last = job;
+	}
+	return last;
+}
+
+static unsigned long long last_job_number(void)
+{
+	struct json_object *s = status();
+	unsigned long long n = strtoull(text_of(last_job(s), "job"), NULL, 10);
+
+	json_object_put(s);
+	return n;
+}
+
+static bool waits(unsigned long long number)
+{
+	struct json_object *s = status(), *jobs = NULL;
+	bool yes = false;
+
+	json_object_object_get_ex(s, "jobs", &jobs);
+	for (size_t i = 0; i < length_of(s, "jobs"); i++) {
+		struct json_object *job = json_object_array_get_idx(jobs, i);
+
+		yes |= strtoull(text_of(job, "job"), NULL, 10) == number && streq(text_of(job, "state"), "waiting");
+	}
+	json_object_put(s);
+	return yes;
+}
+
+static void release_one(uint64_t *random)
+{
+	_cleanup_strv_ char **calls = held_calls();
+	size_t n = strv_len(calls);
+
+	if (!n)
+		fail("all is at rest, but not all have ended");
+	free(control("release %lu", strtoul(calls[draw(random, n)], NULL, 10)));
+	counts.calls++;
+}
+
+static void draw_large(uint64_t *random, struct ask *ret)
+{
+	uint64_t kind = draw(random, 4);
+
+	*ret = (struct ask){ .what = kind < 2 ? ASK_CHANGE : kind == 2 ? ASK_APPLY : ASK_CLEAR };
+	if (kind < 2)
+		ret->text = strdup(kind ? "set ports/1 trsvcid=4430\n" : "set ports/1 traddr=192.0.2.2 trsvcid=4421 subsystems=\n");
+	else if (kind == 2)
+		ret->text = strdup(draw_bases[1]);
+}
+
+/* Comes when things are in full swing. */
+static unsigned overtaken(struct client *client, struct small_one *small, uint64_t *random)
+{
+	unsigned long long number;
+	unsigned n = 0;
+	struct ask large;
+
+	draw_large(random, &large);
+	client_ask(client, &large);
+	settle();
+	number = last_job_number();
+	while (waits(number)) {
+		release_one(random);
+		settle();
+		clients_process(clients, CLIENTS, false);
+		n += small_answers(small, true);
+		settle();
+		if (n > OVERTAKEN_MAX)
+			fail("%s%s still waits for its turn when %u that came after it have ended", large.text ? large.text : "clear",
+			     large.text ? "" : " (all)", n);
+	}
+	ask_done(&large);
+	return n;
+}
+
+static void turns(unsigned long long seed)
+{
+	struct small_one small[SMALL_ONES] = { 0 };
+	uint64_t random = seed;
+	struct json_object *report;
+	unsigned n;
+
+	at("seed %llu", seed);
+	is_done(apply(draw_bases[0]));
+	is_done(apply(draw_bases[1]));
+	free(control("fault hold of=changes always"));
+	for (size_t i = 0; i < SMALL_ONES; i++) {
+		small[i].client = clients[i];
+		small_ask(&small[i], i);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		settle();
+		clients_process(clients, CLIENTS, false);
+		small_answers(small, false);
+		settle();
+		release_one(&random);
+	}
+	settle();
+	n = overtaken(clients[SMALL_ONES], small, &random);
+	counts.most_overtaken = n > counts.most_overtaken ? n : counts.most_overtaken;
+	counts.transactions++;
+	free(control("disarm"));
+	free(control("release all"));
+	for (size_t i = 0; i < CLIENTS; i++)
+		while (client_asks(clients[i]))
+			clients_process(&clients[i], 1, true);
+	for (size_t i = 0; i < SMALL_ONES; i++)
+		json_object_put(client_answer(clients[i]));
+	report = client_answer(clients[SMALL_ONES]);
+	is_done(report);
 }
 
 /* What is in the journal is what was there before. */
@@ -526,29 +704,52 @@ static void expect_kept(void)
 	json_object_put(after);
 }
 
+static void report_orders(void)
+{
+	printf("%lu transactions at once, %lu done, %lu failed, %lu calls put in order, %lu of them made to fail, %lu replays\n",
+	       counts.transactions, counts.done, counts.failed, counts.calls, counts.injected, counts.replays);
+}
+
+static void report_turns(void)
+{
+	printf("%lu came among many; %lu that came after had ended, at most, when one had its turn; %lu calls put in order\n",
+	       counts.transactions, counts.most_overtaken, counts.calls);
+}
+
+static const struct {
+	const char *name;
+	void (*play)(unsigned long long seed);
+	void (*report)(void);
+} properties[] = {
+	{ "orders", orders, report_orders },
+	{ "turns", turns, report_turns },
+};
+
 int main(int argc, char **argv)
 {
 	unsigned long long seed, count;
+	size_t p = 0;
 
-	if (argc != 4) {
-		fprintf(stderr, "Usage: concurrent FOLDER SEED COUNT\n");
+	while (argc == 5 && p < ARRAY_SIZE(properties) && !streq(argv[2], properties[p].name))
+		p++;
+	if (argc != 5 || p == ARRAY_SIZE(properties)) {
+		fprintf(stderr, "Usage: concurrent FOLDER orders|turns SEED COUNT\n");
 		return 2;
 	}
-	seed = strtoull(argv[2], NULL, 10);
-	count = strtoull(argv[3], NULL, 10);
+	seed = strtoull(argv[3], NULL, 10);
+	count = strtoull(argv[4], NULL, 10);
 	world_start(argv[1]);
-	for (size_t i = 0; i < AT_ONCE_MAX; i++)
+	for (size_t i = 0; i < CLIENTS; i++)
 		clients[i] = client_new();
 	for (unsigned long long i = 0; i < count; i++) {
-		play(seed + i);
+		properties[p].play(seed + i);
 		if (i % 100 == 99 || i + 1 == count)
 			expect_kept();
 	}
-	for (size_t i = 0; i < AT_ONCE_MAX; i++)
+	for (size_t i = 0; i < CLIENTS; i++)
 		client_free(clients[i]);
 	world_end();
-	printf("seeds %llu to %llu: %lu transactions at once in %llu rounds, %lu done, %lu failed, %lu calls put in order, %lu of them made to fail, "
-	       "%lu replays\n", seed, seed + count - 1, counts.transactions, count, counts.done, counts.failed, counts.calls,
-	       counts.injected, counts.replays);
+	printf("%s, seeds %llu to %llu: ", properties[p].name, seed, seed + count - 1);
+	properties[p].report();
 	return 0;
 }

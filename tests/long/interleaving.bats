@@ -8,5 +8,9 @@ load ../bats/interleaving
 	local seed
 	seed=$(date +%s)
 	echo "# from seed $seed" >&3
-	at_once "$seed" 5000
+	at_once orders "$seed" 5000
+}
+
+@test "hundreds that claim much, among those that never cease to claim little" {
+	at_once turns 1 300
 }

@@ -401,3 +401,14 @@ void *claims_blocker(const struct claim_set *set, const char **ret_key)
 	}
 	return NULL;
 }
+
+const char *claims_behind(const struct claim_set *set, bool (*is)(const void *userdata))
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct claim *claim = set->items[i];
+
+		if (claim && !claim->held && is(claim->queue->items[0]->set->userdata))
+			return claim->queue->key;
+	}
+	return NULL;
+}

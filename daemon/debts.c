@@ -101,6 +101,7 @@ void debts_retry(struct manager *m)
 	struct debts_watch *w = m->debts_watch;
 	_cleanup_free_ struct debt *debts = NULL;
 	_cleanup_request_ struct request r = { .act = ACT_DEBTS };
+	_cleanup_strv_ char **held = NULL;
 	size_t n = 0;
 
 	if (m->stopping || ledger_debts(m->ledger, &debts, &n) < 0 || !n)
@@ -109,9 +110,14 @@ void debts_retry(struct manager *m)
 		w->again = true;
 		return;
 	}
+	/* Who is at it still says so when he comes back. */
+	if (pool_held(m->pool, 0, &held, NULL, NULL) < 0)
+		return;
 	for (size_t i = 0; i < n; i++)
-		if (strv_append(&r.paths, debts[i].element) < 0)
+		if (!held_covers(held, debts[i].element) && strv_append(&r.paths, debts[i].element) < 0)
 			return;
+	if (!r.paths)
+		return;
 	r.caller = strdup("nvmetd: what was owed");
 	if (manager_request(m, &r, on_retried, m, NULL, NULL) >= 0 && w)
 		w->retrying = true;

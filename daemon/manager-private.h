@@ -51,6 +51,10 @@ struct manager {
 	struct committer *committer;
 	struct connections *connections;
 	struct debts_watch *debts_watch;
+	struct held *held;		/* claims of an earlier daemon's workers */
+	struct verify *verifies;	/* under way */
+	bool stuck_changed, came_back;	/* since held_changed() was called last */
+	bool start_incomplete;		/* it passed by what was held */
 	struct generation *generations;	/* newest first */
 	size_t n_generations;
 
@@ -78,9 +82,29 @@ void manager_txn_attached(struct manager *m, struct txn *t);
 
 /* scan.c: reads a scope by several workers at once. */
 typedef void (*scan_done_fn)(void *userdata, struct cfg_error *err /* NULL: good */);
-/* Fills tree (owned by the caller, must live until done). done comes from the event loop. */
+struct scan;
+/* Fills tree (owned by the caller, must live until done). done comes from the event loop. ret may be NULL, and is valid until done. */
 int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, struct tree *tree, scan_done_fn done,
-	       void *userdata);
+	       void *userdata, struct scan **ret);
+/* done is not called any more; what the kernel holds of it is not waited for. */
+void scan_cancel(struct scan *s);
+
+/* held.c: what workers are in that do not come back. */
+#define HELD_USEC 1000000	/* in one call for so long: who reads the whole passes by */
+struct held;
+/* Reads anew that wait where somebody else was found stuck. */
+void verify_again(struct manager *m);
+/* Jobs that wait for what somebody stuck holds keep nobody else waiting for that long. */
+void txns_step_aside(struct manager *m);
+/* What an earlier daemon's workers are in is claimed for them. */
+int held_begin(struct manager *m);
+void held_end(struct manager *m);
+/* Takes out of a scope what belongs to the same objects as these elements; told when something was. */
+int held_leave_out(char *const *elements, struct scope *s, bool *ret_any);
+/* Whether something holds the element, or what it belongs to. */
+bool held_covers(char *const *elements, const char *element);
+/* On the next turn after somebody was found stuck, or has come back. */
+void held_changed(struct manager *m);
 
 /* commit.c: the journal and the snapshot, one writing at a time. */
 typedef void (*commit_done_fn)(void *userdata, uint64_t generation, const struct cfg_error *err /* NULL: durable */);

@@ -156,6 +156,15 @@ void manager_go_later(struct manager *m, struct txn *t)
 	manager_wake(m);
 }
 
+static void on_stuck_changed(void *userdata, bool came_back)
+{
+	struct manager *m = userdata;
+
+	m->stuck_changed = true;
+	m->came_back |= came_back;
+	manager_wake(m);
+}
+
 static void check_stopped(struct manager *m);
 
 static int on_wakeup(sd_event_source *source, void *userdata)
@@ -163,6 +172,8 @@ static int on_wakeup(sd_event_source *source, void *userdata)
 	struct manager *m = userdata;
 	struct txn *t;
 
+	if (m->stuck_changed)
+		held_changed(m);
 	while ((t = claims_next_ready(m->claims)))
 		t->go_later = true;
 	/* A turn may end transactions and begin others, so the list is walked anew after each. */
@@ -239,6 +250,15 @@ int manager_cancel(struct manager *m, uint64_t id, struct cfg_error *err)
 	return cfg_error_set(err, ENOENT, "there is no job %llu", (unsigned long long)id);
 }
 
+void txns_step_aside(struct manager *m)
+{
+	for (struct txn *t = m->txns_first, *next; t; t = next) {
+		next = t->next;
+		if (t->waiting)
+			txn_step_aside(t);
+	}
+}
+
 static void detach(struct manager *m, struct txn *t)
 {
 	t->next = m->detached;
@@ -300,10 +320,13 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 
 	keep_by_time(m, t);
 	if (t->job.act == ACT_START) {
+		bool again = m->started;
+
 		m->started = true;
-		if (t->job.state == JOB_DONE)
+		m->start_incomplete |= t->passed_by;
+		if (t->job.state == JOB_DONE && !m->start_incomplete)
 			settle_ledger(m);
-		if (m->observer.started)
+		if (m->observer.started && !again)
 			m->observer.started(m->observer.userdata, &t->job);
 	}
 	if (m->observer.job_removed && t->job.act != ACT_DEBTS)
@@ -390,14 +413,24 @@ int manager_save(struct manager *m, const char *label,
 
 struct verify {
 	struct manager *m;
+	struct verify *prev, *next;
 	struct tree *actual;
 	struct scope scope;
+	char **held;		/* elements that it passes by */
+	struct scan *scan;
 	void (*done)(void *userdata, struct json_object *status, const struct cfg_error *err);
 	void *userdata;
 };
 
 static void verify_free(struct verify *v)
 {
+	if (v->prev)
+		v->prev->next = v->next;
+	else if (v->m->verifies == v)
+		v->m->verifies = v->next;
+	if (v->next)
+		v->next->prev = v->prev;
+	strv_free(v->held);
 	tree_free(v->actual);
 	scope_done(&v->scope);
 	free(v);
@@ -419,6 +452,7 @@ static void on_verified(void *userdata, struct cfg_error *scan_err)
 	struct manager *m = v->m;
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	_cleanup_json_ struct json_object *status = NULL;
+	bool any;
 
 	if (scan_err) {
 		cfg_error_move(&err, scan_err);
@@ -426,6 +460,7 @@ static void on_verified(void *userdata, struct cfg_error *scan_err)
 		tree_free(m->actual);
 		m->actual = steal_ptr(v->actual);
 		m->actual_whole = true;
+		held_leave_out(v->held, &v->scope, &any);
 		if (compare_whole(m, &v->scope, &err) >= 0)
 			manager_status(m, &status);
 	}
@@ -433,6 +468,20 @@ static void on_verified(void *userdata, struct cfg_error *scan_err)
 	if (v->done)
 		v->done(v->userdata, status, cfg_error_is_set(&err) ? &err : NULL);
 	verify_free(v);
+}
+
+static int verify_scan(struct verify *v)
+{
+	int r;
+
+	v->held = strv_free(v->held);
+	scope_done(&v->scope);
+	tree_free(v->actual);
+	v->actual = tree_new();
+	r = v->actual ? pool_held(v->m->pool, HELD_USEC, &v->held, NULL, NULL) : -ENOMEM;
+	if (r >= 0)
+		r = kernel_scope_object(v->m->wanted, NULL, &v->scope);
+	return r < 0 ? r : scan_start(v->m, &v->scope, NULL, v->actual, on_verified, v, &v->scan);
 }
 
 int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_object *status, const struct cfg_error *err),
@@ -443,13 +492,42 @@ int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_o
 
 	if (!v)
 		return -ENOMEM;
-	*v = (struct verify){ .m = m, .actual = tree_new(), .done = done, .userdata = userdata };
-	r = v->actual ? kernel_scope_object(m->wanted, NULL, &v->scope) : -ENOMEM;
-	if (r >= 0)
-		r = scan_start(m, &v->scope, NULL, v->actual, on_verified, v);
+	*v = (struct verify){ .m = m, .next = m->verifies, .done = done, .userdata = userdata };
+	if (v->next)
+		v->next->prev = v;
+	m->verifies = v;
+	r = verify_scan(v);
 	if (r < 0)
 		verify_free(v);
 	return r;
+}
+
+static bool all_in(char *const *some, char *const *all)
+{
+	for (; some && *some; some++)
+		if (!strv_contains(all, *some))
+			return false;
+	return true;
+}
+
+void verify_again(struct manager *m)
+{
+	_cleanup_strv_ char **held = NULL;
+
+	if (pool_held(m->pool, HELD_USEC, &held, NULL, NULL) < 0)
+		return;
+	for (struct verify *v = m->verifies, *next; v; v = next) {
+		next = v->next;
+		if (all_in(held, v->held))
+			continue;
+		scan_cancel(v->scan);
+		if (verify_scan(v) < 0) {
+			_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+
+			cfg_error_oom(&err);
+			on_verified(v, &err);
+		}
+	}
 }
 
 /* ---- the start ---- */
@@ -513,7 +591,10 @@ int manager_start(struct manager *m)
 	if (!s)
 		return -ENOMEM;
 	s->m = m;
-	r = oplist_add(&s->ops, OP_LOAD_MODULE, 0, "nvmet", NULL, NULL, NULL);
+	pool_set_stuck_changed(m->pool, on_stuck_changed, m);
+	r = held_begin(m);
+	if (r >= 0)
+		r = oplist_add(&s->ops, OP_LOAD_MODULE, 0, "nvmet", NULL, NULL, NULL);
 	if (r >= 0)
 		r = oplist_add(&s->ops, OP_SYSTEM, 0, "", NULL, NULL, NULL);
 	/* That of a daemon that was killed. */
@@ -630,6 +711,11 @@ struct manager *manager_free(struct manager *m)
 	for (size_t i = 0; i < m->n_ended; i++)
 		txn_free(m->ended[i]);
 	free(m->ended);
+	held_end(m);
+	while (m->verifies) {
+		scan_cancel(m->verifies->scan);
+		verify_free(m->verifies);
+	}
 	debts_watch_free(m->debts_watch);
 	committer_free(m->committer);
 	connections_free(m->connections);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/text.h"
 #include "daemon/pool-private.h"
 
 static int read_page(int fd, struct worker_page *ret)
@@ -58,6 +59,7 @@ static int on_orphan_gone(sd_event_source *source, int fd, uint32_t events, void
 	process_remove_page(p, o->pid);
 	orphan_free(o);
 	pool_unpark(p);
+	pool_tell_stuck(p, true);
 	pool_dispatch(p);
 	return 0;
 }
@@ -131,6 +133,47 @@ int orphans_find(struct pool *p)
 			r = look_at(p, (pid_t)pid);
 	}
 	closedir(dir);
+	return r;
+}
+
+/* ---- what is held ---- */
+
+/* Of "OBJECT: what" the object; what the daemon does for itself has none. */
+static int add_element(char ***list, const char *label)
+{
+	const char *end = strstr(label, ": ");
+	_cleanup_free_ char *element = end && memchr(label, '/', (size_t)(end - label)) ? strndup(label, (size_t)(end - label)) : NULL;
+
+	return list && element ? strv_append(list, element) : 0;
+}
+
+/* Queues are devices as well. */
+static int add_folder(char ***list, const char *queue)
+{
+	if (!list || !queue || (strncmp(queue, "nvmet/", 6) != 0 && strncmp(queue, "target/", 7) != 0))
+		return 0;
+	return strv_append(list, queue);
+}
+
+int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_orphans, char ***ret_folders)
+{
+	uint64_t now = pool_now();
+	int r = 0;
+
+	for (const struct process *w = p->processes; w && r >= 0; w = w->next) {
+		if (!w->work || w->work->class != WORK_CHANGE || now - process_operation_began(w, now, usec) < usec)
+			continue;
+		r = add_element(ret_elements, w->work->label);
+		if (r >= 0)
+			r = add_folder(ret_folders, w->work->queue);
+	}
+	for (const struct orphan *o = p->orphans; o && r >= 0; o = o->next) {
+		r = add_element(ret_elements, o->label);
+		if (r >= 0)
+			r = add_element(ret_orphans, o->label);
+		if (r >= 0)
+			r = add_folder(ret_folders, o->queue);
+	}
 	return r;
 }
 

@@ -23,6 +23,7 @@ struct work {
 	uint64_t number;		/* of arrival */
 	enum work_class class;
 	enum token token;
+	struct pool_owner *owner;	/* or NULL */
 	const struct oplist *ops;
 	const char *queue, *label;
 	work_done_fn done;
@@ -74,11 +75,14 @@ struct pool {
 	bool server_gone;
 	void (*fatal)(void *userdata);
 	void *fatal_userdata;
+	void (*stuck_changed)(void *userdata, bool came_back);
+	void *stuck_userdata;
 
 	struct process *processes;
 	struct orphan *orphans;
 	unsigned spawning;	/* asked for */
 	unsigned n_stuck;
+	unsigned starving;	/* owners that have work that waits, and none in a worker */
 
 	struct class_state classes[CLASSES];
 	struct work_list parked;	/* behind something stuck */
@@ -95,8 +99,12 @@ struct pool {
 uint64_t pool_now(void);
 /* Gives out what can start, and asks for workers where they lack. */
 void pool_dispatch(struct pool *p);
+/* So many more of its owner's pieces of work wait, or are in workers. */
+void pool_count_owner(const struct work *w, int waiting, int running);
 /* Something stuck has ended: what waited behind it is looked at again. */
 void pool_unpark(struct pool *p);
+/* Tells whoever wants to know. */
+void pool_tell_stuck(struct pool *p, bool came_back);
 /* Tells whose it is, and frees it. No worker or list has it any more. */
 void pool_ended(struct work *w, const struct work_result *result);
 /* Ends a piece of work that no worker has. */
@@ -113,6 +121,8 @@ void expedite_go(struct work *w);
 
 /* pool-process.c */
 int process_init(struct pool *p);
+/* When its present operation began, as far as that matters (CLOCK_MONOTONIC usec): what has not run for usec counts from its beginning. */
+uint64_t process_operation_began(const struct process *w, uint64_t now, uint64_t usec);
 /* A worker without work, the one that ended its last most recently; NULL when there is none. */
 struct process *process_idle(const struct pool *p);
 /* Hands the work over. On failure the worker has nothing of it: -EPIPE when it is the worker's fault, which is gone then. */

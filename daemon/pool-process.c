@@ -24,6 +24,7 @@ static void count_in(struct process *w, struct work *work)
 	w->since = pool_now();
 	p->classes[work->class].counted++;
 	p->tokens[work->token]++;
+	pool_count_owner(work, 0, 1);
 }
 
 /* Stuck ones no longer count, so that others may take their place, up to the bound. */
@@ -48,6 +49,8 @@ static void mark_stuck(struct process *w)
 	expedite_go(w->work);
 	w->pool->n_stuck++;
 	w->pool->tokens_stuck[w->work->token]++;
+	if (w->work->owner)
+		w->work->owner->stuck++;
 	replace_stuck(w->pool, w->work->class);
 }
 
@@ -61,6 +64,7 @@ static struct work *count_out(struct process *w)
 	if (!work)
 		return NULL;
 	p->tokens[work->token]--;
+	pool_count_owner(work, 0, -1);
 	if (w->replaced)
 		p->classes[work->class].replaced--;
 	else
@@ -68,6 +72,8 @@ static struct work *count_out(struct process *w)
 	if (was_stuck) {
 		p->n_stuck--;
 		p->tokens_stuck[work->token]--;
+		if (work->owner)
+			work->owner->stuck--;
 	}
 	w->stuck = w->replaced = false;
 	w->work = NULL;
@@ -76,6 +82,7 @@ static struct work *count_out(struct process *w)
 	if (was_stuck) {
 		replace_stuck(p, work->class);
 		pool_unpark(p);
+		pool_tell_stuck(p, true);
 	}
 	return work;
 }
@@ -214,13 +221,13 @@ static uint64_t boot_now(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* When its present operation began, as far as that matters: a long step is not a stuck one. */
-static uint64_t operation_began(const struct process *w, uint64_t now)
+/* A long step is not a stuck one. */
+uint64_t process_operation_began(const struct process *w, uint64_t now, uint64_t usec)
 {
 	struct worker_page page;
 	uint64_t age;
 
-	if (now - w->since < w->pool->settings.stuck_usec || page_read(w->pool, w->pid, &page) < 0 || !page.since_usec)
+	if (now - w->since < usec || page_read(w->pool, w->pid, &page) < 0 || !page.since_usec)
 		return w->since;
 	age = boot_now() - page.since_usec;
 	return age < now - w->since ? now - age : w->since;
@@ -231,6 +238,7 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *userdata
 {
 	struct pool *p = userdata;
 	uint64_t now = pool_now(), next = UINT64_MAX;
+	unsigned were = p->n_stuck;
 
 	p->stuck_timer_on = false;
 	for (struct process *w = p->processes; w; w = w->next) {
@@ -238,7 +246,7 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *userdata
 
 		if (!w->work || w->stuck || w->work->class == WORK_WATCH)
 			continue;
-		began = operation_began(w, now);
+		began = process_operation_began(w, now, p->settings.stuck_usec);
 		if (now - began >= p->settings.stuck_usec)
 			mark_stuck(w);
 		else if (began + p->settings.stuck_usec < next)
@@ -246,6 +254,8 @@ static int on_stuck_timer(sd_event_source *source, uint64_t usec, void *userdata
 	}
 	if (next != UINT64_MAX)
 		arm_stuck_timer(p, next);
+	if (p->n_stuck > were)
+		pool_tell_stuck(p, false);
 	pool_dispatch(p);
 	return 0;
 }

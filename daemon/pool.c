@@ -27,6 +27,18 @@ void pool_set_fatal(struct pool *p, void (*fatal)(void *userdata), void *userdat
 	p->fatal_userdata = userdata;
 }
 
+void pool_set_stuck_changed(struct pool *p, void (*changed)(void *userdata, bool came_back), void *userdata)
+{
+	p->stuck_changed = changed;
+	p->stuck_userdata = userdata;
+}
+
+void pool_tell_stuck(struct pool *p, bool came_back)
+{
+	if (p->stuck_changed)
+		p->stuck_changed(p->stuck_userdata, came_back);
+}
+
 /* ---- lists ---- */
 
 /* By number; what comes new goes to the end at once. */
@@ -65,18 +77,44 @@ static void list_remove(struct work *w)
 	w->in = NULL;
 }
 
+static bool starves(const struct pool_owner *o)
+{
+	return o->waiting && !o->running;
+}
+
+void pool_count_owner(const struct work *w, int waiting, int running)
+{
+	struct pool_owner *o = w->owner;
+
+	if (!o)
+		return;
+	w->pool->starving -= starves(o);
+	o->waiting += (unsigned)waiting;
+	o->running += (unsigned)running;
+	w->pool->starving += starves(o);
+}
+
+void pool_own(struct work *w, struct pool_owner *owner)
+{
+	w->owner = owner;
+	pool_count_owner(w, 1, 0);
+}
+
 static void wait_in_line(struct work *w)
 {
 	struct class_state *c = &w->pool->classes[w->class];
 
 	list_insert(&c->waiting[w->token], w);
 	c->n_waiting++;
+	pool_count_owner(w, 1, 0);
 }
 
 static void leave_line(struct work *w)
 {
-	if (w->in != &w->pool->parked)
+	if (w->in != &w->pool->parked) {
 		w->pool->classes[w->class].n_waiting--;
+		pool_count_owner(w, -1, 0);
+	}
 	list_remove(w);
 }
 
@@ -146,6 +184,31 @@ static struct work *next_work(struct pool *p, enum work_class class)
 	return best;
 }
 
+static bool token_free_for(struct pool *p, const struct work *w)
+{
+	enum token other = w->token == TOKEN_PORTS ? TOKEN_HOSTS : TOKEN_PORTS;
+
+	return w->token == TOKEN_NONE || token_free(p, w, other, p->classes[w->class].waiting[other].first);
+}
+
+/* The first that waits of an owner that has no worker. Only when all are taken, and somebody is so: what waits may be much. */
+static struct work *next_starving(struct pool *p, enum work_class class)
+{
+	struct class_state *c = &p->classes[class];
+	struct work *best = NULL;
+
+	if (class != WORK_CHANGE || !p->starving || c->counted + c->replaced >= c->limit + p->settings.stuck_max)
+		return NULL;
+	for (size_t k = 0; k < TOKEN_MAX; k++) {
+		struct work *w = c->waiting[k].first;
+
+		while (w && !(w->owner && starves(w->owner) && token_free_for(p, w) && !is_behind_stuck(p, w->queue)))
+			w = w->next;
+		best = older(best, w);
+	}
+	return best;
+}
+
 /* ---- giving out ---- */
 
 void pool_ended(struct work *w, const struct work_result *result)
@@ -192,6 +255,9 @@ static unsigned dispatch_class(struct pool *p, enum work_class class)
 	while (c->counted < c->limit && (w = next_work(p, class)))
 		if (!start(p, w))
 			return c->n_waiting < c->limit - c->counted ? (unsigned)c->n_waiting : c->limit - c->counted;
+	while ((w = next_starving(p, class)))
+		if (!start(p, w))
+			return 1;
 	return 0;
 }
 

@@ -33,6 +33,13 @@ struct work_result {
 	char *message;		/* a sentence from the worker, when it knows more than the errno; or NULL */
 };
 
+/* Whose work it is. Who has work that waits, and none in a worker, gets a worker beyond those that there are at a time: so nobody waits for what
+ * hangs in another's hands. Zeroed before the first; lives as long as any of its work. */
+struct pool_owner {
+	unsigned waiting, running;
+	unsigned stuck;			/* of those that run */
+};
+
 /* Called from the event loop, exactly once for each submitted work, never from within pool_submit(). */
 typedef void (*work_done_fn)(void *userdata, const struct work_result *result);
 
@@ -42,7 +49,7 @@ struct pool_settings {
 	unsigned workers;		/* at work at the same time */
 	unsigned readers;		/* kept for WORK_READ */
 	unsigned expedite;		/* so many removals from target/ at a time expedite RCU; 0: never */
-	unsigned stuck_max;		/* stuck ones of a class beyond which no replacement is made */
+	unsigned stuck_max;		/* workers of a class beyond those: in the place of stuck ones, and for owners that have none */
 	uint64_t stuck_usec;		/* in one operation for so long = stuck */
 	uint64_t idle_usec;		/* workers beyond a few end when nothing came for so long; 0: a default */
 };
@@ -62,6 +69,8 @@ struct pool *pool_free(struct pool *p);
  * different tokens never run together, and take turns in the order in which they came. */
 int pool_submit(struct pool *p, enum work_class class, enum token token, const struct oplist *ops, const char *queue,
 		const char *label, work_done_fn done, void *userdata, struct work **ret);
+/* Right after it was submitted, WORK_CHANGE only. */
+void pool_own(struct work *w, struct pool_owner *owner);
 /* Not yet in a worker: taken out, done is called with ECANCELED before this returns 1. In a worker already: 0, and it goes on; but WORK_WATCH
  * ends, and done is called with ECANCELED later. */
 int pool_cancel(struct pool *p, struct work *w);
@@ -76,6 +85,12 @@ struct pool_busy {
 	bool stuck, orphan;
 	size_t waiting;		/* pieces of work with the same queue key that wait */
 };
+/* Called when a worker turns out to be stuck, and when one that was has come back, ours or an earlier daemon's, which the pool may be in the middle
+ * of: only take note. */
+void pool_set_stuck_changed(struct pool *p, void (*changed)(void *userdata, bool came_back), void *userdata);
+/* What is held by changes that have been in one kernel call for so long, and by all workers of an earlier daemon, which ret_orphans lists
+ * alone: elements of the model, and the folders of the kernel in which nobody else gets on. Each may be NULL. Callers free. */
+int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_orphans, char ***ret_folders);
 /* Whether a worker of this daemon's has not come back for stuck_usec. */
 bool pool_has_stuck(const struct pool *p);
 int pool_busy(struct pool *p, struct pool_busy **ret, size_t *ret_n);

@@ -104,6 +104,15 @@ static int scope_of_paths(struct txn *t)
 	return 0;
 }
 
+/* What hangs is not waited for: the start does all else. */
+static int pass_by(struct txn *t)
+{
+	_cleanup_strv_ char **held = NULL;
+	int r = pool_held(t->m->pool, HELD_USEC, &held, NULL, NULL);
+
+	return r < 0 ? r : held_leave_out(held, &t->scope, &t->passed_by);
+}
+
 static int make_scope(struct txn *t)
 {
 	int r;
@@ -118,7 +127,9 @@ static int make_scope(struct txn *t)
 		/* fall through */
 	case ACT_START:
 		r = kernel_scope_object(t->m->wanted, NULL, &t->scope);
-		return r < 0 ? r : scope_add_ledger(t);
+		if (r >= 0)
+			r = scope_add_ledger(t);
+		return r < 0 || t->request.act != ACT_START ? r : pass_by(t);
 	default:
 		return kernel_scope(t->m->wanted, &t->changes, &t->scope);
 	}

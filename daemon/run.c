@@ -226,7 +226,11 @@ static void on_work_done(void *userdata, const struct work_result *result)
 
 static int submit(struct run *r, struct run_step *s)
 {
-	return pool_submit(r->pool, WORK_CHANGE, s->step->token, &s->step->ops, s->step->queue, s->label, on_work_done, s, &s->work);
+	int ret = pool_submit(r->pool, WORK_CHANGE, s->step->token, &s->step->ops, s->step->queue, s->label, on_work_done, s, &s->work);
+
+	if (ret >= 0)
+		pool_own(s->work, &r->owner);
+	return ret;
 }
 
 static void launch_step(struct run *r, struct run_step *s)

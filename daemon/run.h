@@ -36,6 +36,7 @@ struct run {
 	size_t running, done, failed;
 	size_t operations;	/* that succeeded */
 	unsigned busy;		/* within a call of ours: finished has to wait */
+	struct pool_owner owner;	/* of all its steps */
 };
 
 int run_init(struct run *r, struct pool *pool, const struct plan *plan, bool isolate, const struct run_callbacks *callbacks,

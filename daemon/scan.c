@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a scope from the kernel: its operations in pieces, on as many readers as there are, absorbed when all are there. */
+/*
+ * Reads a scope from the kernel: its operations in pieces, on as many readers as there are, absorbed when all are there. Who reads the whole
+ * passes by folders that somebody holds who does not come back, instead of waiting there.
+ */
 #include <errno.h>
 
+#include "base/text.h"
 #include "daemon/manager-private.h"
 
 #define PIECE 64	/* operations a message: enough to hide the round trip, few enough to spread over the readers */
@@ -10,6 +14,7 @@ struct piece {
 	struct scan *scan;
 	struct oplist ops;	/* borrows its items from the scan's list */
 	size_t first;
+	struct work *work;	/* NULL: it has come back */
 };
 
 struct scan {
@@ -58,8 +63,13 @@ static struct names names_of(const struct scan *s)
 
 static void scan_finish(struct scan *s)
 {
-	struct names names = names_of(s);
+	struct names names;
 
+	if (!s->done) {
+		scan_free(s);
+		return;
+	}
+	names = names_of(s);
 	if (!cfg_error_is_set(&s->err))
 		kernel_absorb(s->tree, names.trees, &s->ops, s->texts, &s->err);
 	s->done(s->userdata, cfg_error_is_set(&s->err) ? &s->err : NULL);
@@ -71,6 +81,7 @@ static void on_piece(void *userdata, const struct work_result *result)
 	struct piece *p = userdata;
 	struct scan *s = p->scan;
 
+	p->work = NULL;
 	for (size_t i = 0; i < result->done; i++) {
 		s->texts[p->first + i] = result->data[i] ? strdup(result->data[i]) : NULL;
 		if (result->data[i] && !s->texts[p->first + i] && !cfg_error_is_set(&s->err))
@@ -106,7 +117,7 @@ static int submit(struct scan *s)
 		p->first = i * PIECE;
 		p->ops.items = s->ops.items + p->first;
 		p->ops.n = i + 1 < s->n_pieces ? PIECE : s->ops.n - p->first;
-		r = pool_submit(s->m->pool, WORK_READ, TOKEN_NONE, &p->ops, NULL, "read", on_piece, p, NULL);
+		r = pool_submit(s->m->pool, WORK_READ, TOKEN_NONE, &p->ops, NULL, "read", on_piece, p, &p->work);
 		if (r < 0) {
 			/* What is under way still comes back; it finds the error. */
 			if (!cfg_error_is_set(&s->err))
@@ -118,8 +129,42 @@ static int submit(struct scan *s)
 	return 0;
 }
 
+static int leave_out(struct scan *s)
+{
+	_cleanup_strv_ char **folders = NULL;
+	_cleanup_free_ char *text = NULL;
+	int r = pool_held(s->m->pool, HELD_USEC, NULL, NULL, &folders);
+
+	if (r < 0 || !folders)
+		return r;
+	text = strv_join(folders, "\n");
+	if (!text)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->ops.n; i++) {
+		struct op *op = &s->ops.items[i];
+
+		if (op->verb != OP_SCAN || !(op->flags & OP_RECURSIVE))
+			continue;
+		op->value = strdup(text);
+		if (!op->value)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void scan_cancel(struct scan *s)
+{
+	s->done = NULL;
+	s->left++;
+	for (size_t i = 0; i < s->n_pieces; i++)
+		if (s->pieces[i].work)
+			pool_cancel(s->m->pool, s->pieces[i].work);
+	if (--s->left == 0)
+		scan_free(s);
+}
+
 int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, struct tree *tree, scan_done_fn done,
-	       void *userdata)
+	       void *userdata, struct scan **ret)
 {
 	struct scan *s = calloc(1, sizeof(*s));
 	struct names names;
@@ -130,6 +175,8 @@ int scan_start(struct manager *m, const struct scope *scope, const struct tree *
 	*s = (struct scan){ .m = m, .target = target, .tree = tree, .done = done, .userdata = userdata };
 	names = names_of(s);
 	r = kernel_scan(names.trees, scope, &s->ops);
+	if (r >= 0 && strv_contains(scope->folders, ""))
+		r = leave_out(s);
 	if (r >= 0) {
 		s->n_pieces = (s->ops.n + PIECE - 1) / PIECE;
 		s->texts = calloc(s->ops.n ? s->ops.n : 1, sizeof(*s->texts));
@@ -140,5 +187,7 @@ int scan_start(struct manager *m, const struct scope *scope, const struct tree *
 		r = s->ops.n ? submit(s) : sd_event_add_defer(m->event, &s->defer, on_nothing_to_read, s);
 	if (r < 0)
 		scan_free(s);
+	else if (ret)
+		*ret = s;
 	return r;
 }

@@ -155,11 +155,13 @@ static void txn_read(struct txn *t);
 /* Who has to be waited for, after another turn of all those that had to be waited for before. */
 void txn_update_wait(struct txn *t)
 {
-	const char *key;
+	const char *key = NULL;
 	struct txn *other = t->waiting ? claims_blocker(&t->claims, &key) : NULL;
 
 	free(t->job.waits_for);
-	t->job.waits_for = other ? strf("job %llu (%s)", (unsigned long long)other->job.id, key) : NULL;
+	t->job.waits_for = !key  ? NULL :
+			   other ? strf("job %llu (%s)", (unsigned long long)other->job.id, key) :
+				   strf("what an earlier nvmetd began (%s)", key);
 }
 
 /*
@@ -184,8 +186,9 @@ static void txn_claim(struct txn *t)
 		return;
 	}
 	/* The model may have changed while it waited, and with it what there is to claim. */
-	if (waited && !claims_cover(&t->claims, claims))
+	if (waited && !t->aside && !claims_cover(&t->claims, claims))
 		t->turns_lost++;
+	t->aside = false;
 	r = claim_turn(t, &claims);
 	if (r >= 0)
 		r = waited ? claims_change(&t->claims, claims) : claims_enter(t->m->claims, &t->claims, claims, t);
@@ -203,6 +206,30 @@ static void txn_claim(struct txn *t)
 	t->waiting = true;
 	txn_update_wait(t);
 	txn_set_state(t, JOB_WAITING);
+	txn_step_aside(t);
+}
+
+/* An earlier daemon's worker, or a job of which a worker is stuck. */
+static bool is_stuck(const void *userdata)
+{
+	const struct txn *t = userdata;
+
+	return !t || t->run.owner.stuck || t->back_run.owner.stuck;
+}
+
+void txn_step_aside(struct txn *t)
+{
+	const char *key = t->aside ? NULL : claims_behind(&t->claims, is_stuck);
+	_cleanup_free_ char *name = key ? strf("x %s", key) : NULL;
+
+	if (!name)
+		return;
+	claims_release_all(&t->claims);
+	t->aside = true;
+	/* When that is free it claims all anew. */
+	if (claims_enter(t->m->claims, &t->claims, (char *[]){ name, NULL }, t) != 0)
+		manager_go_later(t->m, t);
+	manager_wake(t->m);
 }
 
 /* ---- read ---- */
@@ -226,7 +253,7 @@ static void txn_read(struct txn *t)
 	t->actual = known ? tree_copy(t->m->actual) : tree_new();
 	if (t->actual && known)
 		on_read(t, NULL);
-	else if (!t->actual || scan_start(t->m, &t->scope, t->target, t->actual, on_read, t) < 0)
+	else if (!t->actual || scan_start(t->m, &t->scope, t->target, t->actual, on_read, t, &t->scan) < 0)
 		txn_fail_code(t, ENOMEM, "out of memory");
 }
 
@@ -304,6 +331,7 @@ static void on_read(void *userdata, struct cfg_error *read_err)
 	struct txn *t = userdata;
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
+	t->scan = NULL;
 	if (read_err) {
 		txn_fail(t, read_err);
 		return;
@@ -485,6 +513,13 @@ int txn_cancel(struct txn *t, struct cfg_error *err)
 		if (t->waiting) {
 			claims_release_all(&t->claims);
 			t->waiting = false;
+			manager_go_later(t->m, t);
+		}
+		break;
+	case JOB_READING:
+		/* Nobody waits for what the kernel does not tell. */
+		if (t->scan) {
+			scan_cancel(steal_ptr(t->scan));
 			manager_go_later(t->m, t);
 		}
 		break;

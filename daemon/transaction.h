@@ -23,6 +23,9 @@ struct txn {
 	bool worker_died;	/* in a removal, of which the kernel may have no complaint at all */
 	bool waiting;		/* its claims are entered but not all held */
 	unsigned turns_lost;	/* how often there was more to claim when all was held */
+	bool aside;		/* of them only that for which it waits, as it may wait for long */
+	bool passed_by;		/* a start that left out what is held by who does not come back */
+	struct scan *scan;	/* that it waits for in JOB_READING */
 	bool remembered;	/* ended, and among those that the manager tells of */
 
 	struct changes changes;
@@ -68,6 +71,8 @@ void txn_go(struct txn *t);
 int txn_cancel(struct txn *t, struct cfg_error *err);
 /* Whom it waits for may have changed. */
 void txn_update_wait(struct txn *t);
+/* Waiting for somebody stuck: it gives back what others could have meanwhile. */
+void txn_step_aside(struct txn *t);
 /* Its job has ended while the kernel holds a removal of it, whose claims it keeps until that comes back. */
 bool txn_is_detached(const struct txn *t);
 /* Ends it: state, outcome, report, claims, callbacks. */

@@ -37,6 +37,7 @@ enum value_rule {
 	VALUE_FOLDERS,	/* such paths, one a line */
 	VALUE_LUN,
 	VALUE_LOOPBACK,
+	VALUE_LEFT_OUT,	/* of folders, or none */
 	VALUE_ADDRESS,
 	VALUE_DEVICE,
 	VALUE_SERIAL,	/* ends a file's name */
@@ -61,7 +62,7 @@ static const struct rule {
 	[OP_GROW_FILE] = { PATH_ABSOLUTE, VALUE_NUMBER },
 	[OP_REMOVE_FILE] = { PATH_ABSOLUTE },
 	[OP_CHECK_MOVING] = { PATH_ABSOLUTE },
-	[OP_SCAN] = { PATH_KERNEL },
+	[OP_SCAN] = { PATH_KERNEL, VALUE_LEFT_OUT },
 	[OP_READLINK] = { PATH_KERNEL },
 	[OP_IN_USE] = { PATH_UNUSED, VALUE_TEXT },
 	[OP_WAIT_CHANGE] = { PATH_UNUSED, VALUE_FOLDERS },
@@ -248,6 +249,8 @@ static bool value_ok(enum value_rule rule, const char *value)
 		return value && kfs_path_ok(value);
 	case VALUE_FOLDERS:
 		return value && folders_ok(value);
+	case VALUE_LEFT_OUT:
+		return !value || folders_ok(value);
 	case VALUE_LUN:
 		return value && text_to_u64(value, &number) >= 0 && number <= LUN_MAX;
 	case VALUE_LOOPBACK:

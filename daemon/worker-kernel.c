@@ -185,6 +185,7 @@ struct scanner {
 	struct strbuf out;
 	bool recursive;
 	bool in_target;		/* the tree of LIO */
+	const char *left_out;	/* folders, a line each, or NULL */
 };
 
 static const char *relative(const struct scanner *s)
@@ -260,6 +261,15 @@ static bool is_passed_over(const char *folder)
 	return streq(folder, "statistics") || streq(folder, "fabric_statistics") || streq(folder, "action");
 }
 
+/* Somebody holds it who does not come back: that it is there is all that can be said. */
+static bool is_left_out(const struct scanner *s)
+{
+	for (const char *at = s->left_out; at && *at; at += strcspn(at, "\n"), at += *at == '\n')
+		if (strcspn(at, "\n") == s->path.len && memcmp(at, s->path.s, s->path.len) == 0)
+			return true;
+	return false;
+}
+
 static int scan_entry(struct scanner *s, const struct kfs_entry *e)
 {
 	/* Someone else's object with a name that the seam does not take: that it is there is all that can be said. */
@@ -308,7 +318,7 @@ static int scan_folder(struct scanner *s)
 {
 	_cleanup_(kfs_list_done) struct kfs_list list = { 0 };
 	size_t folder = s->path.len, start = s->out.len;
-	int r = s->kfs->ops->list(s->kfs, s->path.s, &list);
+	int r = is_left_out(s) ? 0 : s->kfs->ops->list(s->kfs, s->path.s, &list);
 
 	if (r < 0)
 		return r;
@@ -334,7 +344,7 @@ static int scan_folder(struct scanner *s)
 int worker_scan(struct worker *w, const struct op *op, char **data, char **message)
 {
 	struct scanner s = { .kfs = w->kfs, .base = strlen(op->path), .recursive = op->flags & OP_RECURSIVE,
-			     .in_target = strncmp(op->path, "target", 6) == 0 };
+			     .in_target = strncmp(op->path, "target", 6) == 0, .left_out = op->value };
 	int r = 0;
 
 	strbuf_add(&s.path, op->path);

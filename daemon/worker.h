@@ -9,12 +9,12 @@
 
 /* What a worker is at, for all to read: its file RUN_DIR/workers/PID, locked (flock) while it works. A daemon that starts finds in it what
  * is still being done for its predecessor. */
-#define WORKER_PAGE_VERSION 1
+#define WORKER_PAGE_VERSION 2
 struct worker_page {
 	uint32_t version;
 	uint32_t token;			/* enum token of the step */
 	uint64_t since_usec;		/* CLOCK_BOOTTIME, when the present operation began; 0: idle */
-	char label[256];
+	char label[512];
 	char queue[1024];
 	char where[1024];
 };

@@ -301,6 +301,47 @@ static void test_stuck_bound(void **state)
 	wait_for_all(f);
 }
 
+static void test_owners(void **state)
+{
+	struct fixture *f = *state;
+	struct pool_owner hung = { 0 }, other = { 0 }, third = { 0 }, fourth = { 0 };
+	struct job *held, *next;
+
+	f->settings.workers = 1;
+	f->settings.stuck_max = 2;
+	start(f);
+	pool_own(hang(f, "nvmet/one", TOKEN_NONE, NULL)->work, &hung);
+	held = quick(f, "nvmet/held", TOKEN_NONE, NULL);
+	pool_own(held->work, &hung);
+	wait_busy(f, "write nvmet/one", NULL);
+	/* Nothing counts as stuck yet, and the only worker is taken. */
+	for (int i = 0; i < 3; i++) {
+		_cleanup_free_ char *name = strf("nvmet/next%d", i);
+
+		next = quick(f, name, TOKEN_NONE, NULL);
+		pool_own(next->work, &other);
+		wait_for(f, next);
+		assert_done(next);
+	}
+	assert_false(held->finished);
+	/* Beyond the bound nobody gets one. */
+	pool_own(hang(f, "nvmet/two", TOKEN_NONE, NULL)->work, &other);
+	pool_own(hang(f, "nvmet/three", TOKEN_NONE, NULL)->work, &third);
+	wait_busy(f, "write nvmet/two", NULL);
+	wait_busy(f, "write nvmet/three", NULL);
+	next = quick(f, "nvmet/late", TOKEN_NONE, NULL);
+	pool_own(next->work, &fourth);
+	let_pass(f, 200000);
+	assert_false(next->finished);
+	release(f, "nvmet/three");
+	wait_for(f, next);
+	assert_done(next);
+	assert_false(held->finished);
+	release(f, "nvmet/one");
+	release(f, "nvmet/two");
+	wait_for_all(f);
+}
+
 static void test_state_waits_for_stuck(void **state)
 {
 	struct fixture *f = *state;
@@ -532,6 +573,7 @@ int main(void)
 		TEST(test_cancel_frees_the_turn),
 		TEST(test_stuck_is_replaced),
 		TEST(test_stuck_bound),
+		TEST(test_owners),
 		TEST(test_state_waits_for_stuck),
 		TEST(test_long_is_not_stuck),
 		TEST(test_cancel),

@@ -4,9 +4,9 @@
 # What is done to others while something hangs, and the things that hang: for isolation.bats, which sees that it works, and for ./dev bench
 # isolation, which measures how long it takes.
 
-# slow_disk NAME DEVICE: a device whose I/O can be made to stand still; prints it.
+# slow_disk NAME DEVICE [SECTOR SECTORS]: a device whose I/O can be made to stand still; prints it.
 slow_disk() {
-	dmsetup create "$1" --table "0 $(blockdev --getsz "$2") linear $2 0" >&2
+	dmsetup create "$1" --table "0 ${4:-$(blockdev --getsz "$2")} linear $2 ${3:-0}" >&2
 	dmsetup mknodes >/dev/null 2>&1 || :
 	echo "/dev/dm-$(dmsetup info -c --noheadings -o minor "$1")"
 }
@@ -43,6 +43,38 @@ hang_removal() {
 	hanging_read "$(host_disk "$NQN:slow" 1)" slow
 	status 0 nvmetctl delete "subsystems/$NQN:slow/namespaces/1" --disrupt --no-wait
 	until_true kernel_is_in nvmet_ns_disable
+}
+
+# serve_many N: as many disks that will hang, each the namespace of a subsystem, and each with a host.
+serve_many() {
+	local i words=()
+	for ((i = 0; i < $1; i++)); do
+		words+=(create "backends/m$i" type=block device="$(slow_disk "m$i" /dev/ram2 $((i * 64)) 64)"
+			create "subsystems/$NQN:m$i" allow_any_host=true create "subsystems/$NQN:m$i/namespaces/1" backend="m$i"
+			set ports/1 subsystems+="$NQN:m$i")
+	done
+	status 0 nvmetctl "${words[@]}"
+	for ((i = 0; i < $1; i++)); do
+		connect "$NQN:m$i" --nr-io-queues=1 >&2
+	done
+}
+
+# hang_many N: all of them hang, and the removal of all is asked for at once, by one job.
+hang_many() {
+	local i words=()
+	for ((i = 0; i < $1; i++)); do
+		hanging_read "$(host_disk "$NQN:m$i" 1)" "m$i"
+		words+=(delete "subsystems/$NQN:m$i/namespaces/1")
+	done
+	status 0 nvmetctl "${words[@]}" --disrupt --no-wait
+}
+
+stuck_calls() {	# how many status tells of
+	nvmetctl status --json | jq '.stuck | length'
+}
+
+removals_in_kernel() {
+	cat /proc/[0-9]*/stack 2>/dev/null | grep -c nvmet_ns_disable
 }
 
 running_job() {

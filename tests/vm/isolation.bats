@@ -34,3 +34,59 @@ teardown() {
 	until_true nothing_owed
 	[ ! -e "$CFS/subsystems/$NQN:slow/namespaces/1" ]
 }
+
+@test "while more devices hang than there are workers, in removals of one job, others are made, used and deleted; resumed, all is done" {
+	settings 'workers = 4;' 'stuck_seconds = 2;'
+	serve_slow
+	serve_many 10
+	hang_many 10
+	until_more_than 3 removals_in_kernel
+	cycle_nvme
+	until_equal 10 stuck_calls
+	cycle
+	[ "$(removals_in_kernel)" = 10 ]
+	resume_all
+	until_true nothing_owed
+	[ -z "$(find "$CFS/subsystems/" -path '*:m*/namespaces/*' -prune)" ]
+}
+
+# The old worker and what it does from now on.
+watch_worker() {
+	OLD=$(nvmetctl status --json | jq '.stuck[0].pid')
+	strace -f -y -qqq -p "$OLD" -o "$W/old" 2>"$W/old.err" 3>&- 4>&- &
+	TRACER=$!
+	until_true traced -p "$OLD"
+}
+
+@test "killed, and stopped, while a removal hangs, the daemon comes back at once, knows what hangs and goes on with all else; the old worker does nothing further" {
+	serve_slow
+	hang_removal
+	until_true stuck_says "/namespaces/1: remove"
+	watch_worker
+	run daemon kill
+	daemon start
+	until_true stuck_says "^subsystems/$NQN:slow/namespaces/1: remove *rmdir .* nvmet_ns_disable *[0-9]* *$OLD"
+	cycle_nvme
+	daemon stop
+	daemon start
+	until_true stuck_says "^subsystems/$NQN:slow/namespaces/1: remove *rmdir .* nvmet_ns_disable *[0-9]* *$OLD"
+	status 0 nvmetctl set "subsystems/$NQN:slow" serial=other --no-wait
+	until_true waits_for_earlier
+	# Who reads the whole does not wait there.
+	status 0 nvmetctl status --verify
+	contains "/namespaces/1: remove"
+	cycle_nvme
+	kernel_is_in nvmet_ns_disable
+	dmsetup resume slow
+	until_true [ ! -e "/proc/$OLD" ]
+	until_true nothing_owed
+	end_trace
+	[ ! -e "$CFS/subsystems/$NQN:slow/namespaces/1" ]
+	# It ended with the call that it was in, and made no other one.
+	[[ $(<"$W/old") = *"+++ killed by SIGKILL +++" ]]
+	[ -z "$(configfs_calls "$W/old")" ]
+}
+
+waits_for_earlier() {
+	nvmetctl jobs | grep -q "an earlier nvmetd began"
+}

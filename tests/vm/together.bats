@@ -64,3 +64,16 @@ nvmetctl_state() {
 	[ "$(find "$CFS/subsystems/$NQN:s1/allowed_hosts" -type l | wc -l)" = 21 ]
 	[ "$(nvmetctl show "subsystems/$NQN:s1" --json | jq '[.. | .allowed_hosts? // empty | length] | max')" = 21 ]
 }
+
+# LIVES says how often.
+@test "64 clients at once, each with a subsystem of its own on a port that all share: none fails, and nothing is lost or left in the kernel" {
+	local i
+	for i in {0..63}; do
+		truncate -s 1M "$W/file$i"
+	done
+	find "$CFS" | sort >"$W/before"
+	"$TOP/build/release/tests/fault/lifecycles" 64 "${LIVES:-1}" "$W/file" "${CFS%/nvmet}"
+	find "$CFS" | sort | diff -u "$W/before" -
+	status 0 nvmetctl status
+	[ "$(nvmetctl save - | jq '[(.subsystems, .backends, .hosts) | length] | join(" ")')" = '"1 1 1"' ]
+}

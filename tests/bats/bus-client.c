@@ -4,7 +4,7 @@
  *	bus-client order N	sends N jobs before it reads any answer, with nothing before them; says whether their numbers ascend
  *	bus-client leave FILE	asks for a backend "left" on a new FILE and is gone without waiting for it
  *	bus-client document FILE	applies what stands there, whatever nvmetctl would say of it; prints "ERROR: MESSAGE" or the report
- *	bus-client flood N	asks N times for the status and never reads; stays until it is killed
+ *	bus-client flood N	asks N times for the status, and for all signals, and never reads; stays until it is killed
  *	bus-client watch PATTERN…	prints signals of the daemon as "PATH MEMBER" until each PATTERN (a whole line) has been seen
  */
 #include <errno.h>
@@ -164,7 +164,7 @@ static int document(const char *file)
 
 static int flood(unsigned long n)
 {
-	int r = 0;
+	int r = sd_bus_match_signal(bus, NULL, BUS_NAME, NULL, NULL, NULL, NULL, NULL);
 
 	for (unsigned long i = 0; r >= 0 && i < n; i++) {
 		sd_bus_message *m = new_call("Status");

@@ -51,7 +51,7 @@ struct committer {
 	void (*fold_done)(void *userdata);
 	void *fold_userdata;
 	struct keep *keep_first, **keep_last, *keeping;
-	time_t kept_at;			/* when the last generation was kept */
+	time_t kept_at;			/* when the last generation was kept, by boot_seconds() */
 	struct generation kept;		/* the one being written */
 };
 
@@ -72,6 +72,25 @@ static int journal_size(const struct manager *m, size_t *ret)
 	return 0;
 }
 
+#define NEVER ((time_t)INT64_MIN)
+
+/* A clock that nobody sets: what is due in an hour is so, whatever becomes of the time of day. */
+static time_t boot_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec;
+}
+
+/* When that was, by boot_seconds(). What lies ahead was kept when the time of day was wrong, or is so now: nobody knows how long ago it was. */
+static time_t kept_before(time_t when)
+{
+	time_t ago = time(NULL) - when;
+
+	return ago < 0 ? NEVER : boot_seconds() - ago;
+}
+
 int committer_new(struct manager *m, struct committer **ret)
 {
 	struct committer *c = calloc(1, sizeof(*c));
@@ -83,7 +102,7 @@ int committer_new(struct manager *m, struct committer **ret)
 	c->last = &c->first;
 	c->keep_last = &c->keep_first;
 	c->assigned = m->generation;
-	c->kept_at = m->n_generations ? m->generations[0].when : 0;
+	c->kept_at = m->n_generations ? kept_before(m->generations[0].when) : NEVER;
 	r = journal_size(m, &c->journal_bytes);
 	if (r < 0) {
 		free(c);
@@ -412,7 +431,7 @@ static void on_kept(void *userdata, const struct work_result *result)
 	wrote(c);
 	c->keeping = NULL;
 	if (!result->error) {
-		c->kept_at = c->kept.when;
+		c->kept_at = boot_seconds();
 		remember_kept(c);
 	}
 	free(c->kept.label);
@@ -563,5 +582,5 @@ int committer_keep(struct committer *c, const char *label, commit_done_fn done, 
 
 bool committer_due(const struct committer *c)
 {
-	return time(NULL) - c->kept_at >= (time_t)c->m->settings->generation_interval;
+	return c->kept_at == NEVER || boot_seconds() - c->kept_at >= (time_t)c->m->settings->generation_interval;
 }

@@ -15,11 +15,11 @@
 #define TURN "turn"
 #define TURNS_LOST_MAX 2
 
-static uint64_t now_usec(void)
+static uint64_t now_usec(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
@@ -40,8 +40,9 @@ int txn_new(struct manager *m, struct request *r, request_done_fn done, void *us
 		.id = ++m->next_job,
 		.act = t->request.act,
 		.caller = t->request.caller,
-		.started_usec = now_usec(),
+		.started_usec = now_usec(CLOCK_REALTIME),
 	};
+	t->began_usec = now_usec(CLOCK_BOOTTIME);
 	*ret = t;
 	return 0;
 }
@@ -116,7 +117,8 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 	if (!t->run.running)
 		claims_release_all(&t->claims);
 	t->waiting = false;
-	t->job.ended_usec = now_usec();
+	/* Who sets the clock meanwhile does not make it take years, or end before it began. */
+	t->job.ended_usec = t->job.started_usec + now_usec(CLOCK_BOOTTIME) - t->began_usec;
 	t->job.outcome = outcome;
 	free(t->job.step);
 	t->job.step = strdup("");

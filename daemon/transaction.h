@@ -12,6 +12,7 @@ struct txn {
 	struct manager *m;
 	struct txn *prev, *next;
 	struct job job;
+	uint64_t began_usec;	/* CLOCK_BOOTTIME */
 	struct request request;
 	request_done_fn done;
 	void *done_userdata;

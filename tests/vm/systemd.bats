@@ -66,6 +66,55 @@ main_pid() {
 	status 0 nvmetctl status --verify
 }
 
+# Makes and takes away one object after the other; a line for each that was made. What fails is somebody else's to judge.
+load_with() {	# NAME
+	local n
+	for ((n = 1; ; n++)); do
+		nvmetctl -q create "subsystems/$NQN:$1-$n" allow_any_host=true create "subsystems/$NQN:$1-$n/namespaces/1" backend="$1" || continue
+		echo "$n"
+		nvmetctl -q delete "subsystems/$NQN:$1-$n" --recursive || :
+	done >"$W/made.$1" 2>"$W/complaints.$1"
+}
+
+@test "a bus that is restarted or dies under load takes nothing with it: the service is back and answers, jobs are done or taken back" {
+	local loads=() name how pid made
+	nvmetctl -q export /dev/ram0 --nvme "$NQN:s1" --port tcp:127.0.0.1:4420 --host "$HOSTNQN"
+	nvmetctl -q create backends/a type=block device=/dev/ram1 create backends/b type=ramdisk size=4MiB
+	connect "$NQN:s1"
+	dump >"$W/before"
+	nvmetctl show --json >"$W/document"
+	io_begin "$(host_disk "$NQN:s1" 1)"
+	connection_watch
+	for name in a b; do
+		load_with "$name" 3>&- &
+		loads+=($!)
+	done
+	for how in restart "kill --signal=KILL" restart; do
+		made=$(cat "$W"/made.* | wc -l)
+		until_more_than "$made" eval 'cat "$W"/made.* | wc -l'
+		pid=$(main_pid)
+		systemctl $how dbus.service
+		until_equal active_again active_again "$pid"
+		status 0 nvmetctl show
+	done
+	made=$(cat "$W"/made.* | wc -l)
+	until_more_than "$made" eval 'cat "$W"/made.* | wc -l'
+	kill "${loads[@]}"
+	wait "${loads[@]}" || :
+	until_true no_job_runs
+	# What a client had made and could not take away any more.
+	for name in "$CFS/subsystems/$NQN":[ab]-*; do
+		[ ! -d "$name" ] || status 0 nvmetctl delete "subsystems/${name##*/}" --recursive
+	done
+	status 0 nvmetctl status --verify
+	dump >"$W/after"
+	same "$W/before" "$W/after"
+	nvmetctl show --json >"$W/document.after"
+	same <(jq 'del(.generation)' "$W/document") <(jq 'del(.generation)' "$W/document.after")
+	io_end
+	connections_undisturbed
+}
+
 active_again() {	# PID it had
 	[ "$(main_pid)" != "$1" ] && systemctl -q is-active nvmetd.service && echo active_again
 }

@@ -8,6 +8,7 @@
 #include "kernel/kernel.h"
 #include "model/access.h"
 #include "model/backend.h"
+#include "model/keys.h"
 
 void scope_done(struct scope *s)
 {
@@ -675,6 +676,8 @@ int kernel_stands_on(const char *text, const struct map *by_path, char ***ret)
 		r = append_path(&list, path_dirname(text));
 		if (r >= 0)
 			r = append_all_of(by_path, e.far, &list);
+		if (r >= 0)
+			r = append_all_of(by_path, e.object, &list);
 	}
 	path = e.object ? strdup(e.object) : strdup(text);
 	while (r >= 0 && path && *path) {
@@ -697,15 +700,81 @@ static void claim_paths(struct gather *g, const char *prefix, char *const *paths
 		claim(g, false, prefix, *paths);
 }
 
-/* What refers to something needs it to be there, and what is nearer to it, as it is. */
+/* What refers to something needs it to be there, and to be as it is. */
 static void claim_references(struct gather *g, const char *path, const struct object *o)
 {
-	_cleanup_strv_ char **paths = NULL, **near = NULL;
+	_cleanup_strv_ char **paths = NULL;
 
-	if (g->r >= 0 && (append_references(path, o, &paths) < 0 || append_near(path, o, &near) < 0))
+	if (g->r >= 0 && append_references(path, o, &paths) < 0)
 		g->r = -ENOMEM;
-	claim_paths(g, "=", paths);
-	claim_paths(g, "", near);
+	for (char **p = paths; p && *p; p++) {
+		claim(g, false, "=", *p);
+		claim(g, false, "", *p);
+	}
+}
+
+/* What an object must fit beside what refers to it: each is looked at with the other one as it is. */
+static void claim_fit(struct gather *g, const struct change *c)
+{
+	const struct object *some = c->after ? c->after : c->before;
+	_cleanup_free_ char *parent = path_parent(c->path);
+
+	if (!parent)
+		g->r = -ENOMEM;
+	else if (some->kind == KIND_ALUA_GROUP)
+		claim(g, false, "", parent);
+	else if (some->kind == KIND_ACL && c->after)
+		claim(g, false, "authentication:", parent);
+	else if (some->kind == KIND_TPG && c->before && c->after && row_changed(c, attr_find(KIND_TPG, "authentication")))
+		claim(g, true, "authentication:", c->path);
+	else if (some->kind == KIND_SUBSYSTEM && !c->before)
+		claim(g, false, "", "nvmet");
+}
+
+/* ANA groups that are nobody's own may be in use by many, but not be a backend's. */
+static void claim_ana_group(struct gather *g, const struct object *o)
+{
+	const char *number = o && o->kind == KIND_ANA_GROUP ? o->name : o && o->kind == KIND_NAMESPACE ? object_get(o, "ana_grpid") : NULL;
+	struct key k;
+
+	if (number && !streq(number, "1"))
+		claim(g, false, "", key_of_ana_grpid(&k, number));
+}
+
+#define ACCESS "access:"
+
+/* Where access states of backends reach hosts depends on namespaces and on who serves them, and what these need on access states. */
+static void claim_access_of_backend(struct gather *g, const char *backend)
+{
+	struct users u = tree_users(g->after, KIND_BACKEND, backend);
+
+	for (size_t i = 0; i < u.n; i++) {
+		_cleanup_free_ char *path = u.items[i]->kind == KIND_NAMESPACE ? object_path(u.items[i]->parent) : NULL;
+
+		if (path)
+			claim(g, true, ACCESS, path);
+	}
+}
+
+static void claim_access(struct gather *g, const struct change *c)
+{
+	const struct object *some = c->after ? c->after : c->before, *b[2];
+	_cleanup_free_ char *parent = path_parent(c->path);
+
+	if (some->kind == KIND_BACKEND && access_changed(c))
+		claim_access_of_backend(g, some->name);
+	else if (some->kind == KIND_ALUA_GROUP && parent)
+		claim_access_of_backend(g, strchr(parent, '/') + 1);
+	for (size_t i = 0; some->kind == KIND_NAMESPACE && i < 2; i++) {
+		const struct object *o = i ? c->after : c->before;
+		const char *backend = o ? object_get(o, "backend") : NULL;
+
+		if (!backend)
+			continue;
+		find_backend(g, backend, b);
+		if (has_access_state(b[0]) || has_access_state(b[1]))
+			claim(g, true, ACCESS, parent);
+	}
 }
 
 /* What one has and the other has not. */
@@ -758,6 +827,8 @@ static void claim_element(struct gather *g, const char *text, const struct map *
 
 		claim(g, true, "", text);
 		claim(g, false, "", list);
+		if (e.kind == KIND_PORT)
+			claim(g, false, ACCESS, e.far);
 		claim(g, false, "=", e.object);
 		claim(g, false, "=", e.far);
 		return;
@@ -778,11 +849,18 @@ int kernel_claims(const struct tree *after, const struct changes *c, const struc
 	*ret = NULL;
 	if (gather_init(&g) < 0 || !by_path)
 		g.r = -ENOMEM;
+	g.after = after;
+	g.by_path = by_path;
 	for (size_t i = 0; g.r >= 0 && i < c->n; i++) {
 		g.r = map_put(by_path, c->items[i]->path, c->items[i]);
 		claim_keys(&g, c->items[i]);
 		claim_hosts(&g, c->items[i]);
+		claim_fit(&g, c->items[i]);
+		claim_ana_group(&g, c->items[i]->before);
+		claim_ana_group(&g, c->items[i]->after);
 	}
+	for (size_t i = 0; g.r >= 0 && i < c->n; i++)
+		claim_access(&g, c->items[i]);
 	for (; more && *more; more++)
 		claim(&g, **more == 'x', "", *more + 2);
 	for (char **e = s->elements; g.r >= 0 && e && *e; e++)

@@ -183,22 +183,22 @@ static const struct maker {
 	enum kind kind;
 	const char *attr;
 	int (*make)(const struct object *o, char **ret);	/* *ret stays NULL when the object does not say enough */
-	bool follows;		/* from other values of the object alone */
+	enum { RANDOM, FOLLOWS, FREE } from;	/* nowhere; other values of the object alone; what others have left over */
 } makers[] = {
-	{ KIND_BACKEND, "uuid", make_uuid, false },
-	{ KIND_BACKEND, "nguid", make_nguid, true },
-	{ KIND_BACKEND, "storage_object", make_storage_object, true },
-	{ KIND_BACKEND, "vpd_unit_serial", make_unit_serial, true },
-	{ KIND_BACKEND, "ana_grpid", make_ana_grpid, false },
-	{ KIND_LU_GROUP, "lu_gp_id", make_lu_gp_id, false },
-	{ KIND_ALUA_GROUP, "tg_pt_gp_id", make_tg_pt_gp_id, false },
-	{ KIND_TPG, "rtpi", make_rtpi, false },
-	{ KIND_TPG, "nexus", make_nexus, false },
-	{ KIND_SUBSYSTEM, "serial", make_serial, false },
-	{ KIND_PORT, "adrfam", make_adrfam, true },
-	{ KIND_PORT, "trsvcid", make_trsvcid, true },
-	{ KIND_REFERRAL, "adrfam", make_adrfam, true },
-	{ KIND_REFERRAL, "trsvcid", make_trsvcid, true },
+	{ KIND_BACKEND, "uuid", make_uuid, RANDOM },
+	{ KIND_BACKEND, "nguid", make_nguid, FOLLOWS },
+	{ KIND_BACKEND, "storage_object", make_storage_object, FOLLOWS },
+	{ KIND_BACKEND, "vpd_unit_serial", make_unit_serial, FOLLOWS },
+	{ KIND_BACKEND, "ana_grpid", make_ana_grpid, FREE },
+	{ KIND_LU_GROUP, "lu_gp_id", make_lu_gp_id, FREE },
+	{ KIND_ALUA_GROUP, "tg_pt_gp_id", make_tg_pt_gp_id, FREE },
+	{ KIND_TPG, "rtpi", make_rtpi, FREE },
+	{ KIND_TPG, "nexus", make_nexus, FREE },
+	{ KIND_SUBSYSTEM, "serial", make_serial, RANDOM },
+	{ KIND_PORT, "adrfam", make_adrfam, FOLLOWS },
+	{ KIND_PORT, "trsvcid", make_trsvcid, FOLLOWS },
+	{ KIND_REFERRAL, "adrfam", make_adrfam, FOLLOWS },
+	{ KIND_REFERRAL, "trsvcid", make_trsvcid, FOLLOWS },
 };
 
 static const struct maker *find_maker(const struct object *o, const struct attr_row *row)
@@ -252,7 +252,7 @@ int object_generate_again(struct object *o, const char *path, struct map *made)
 
 		if (!m || object_get_row(o, row) || !object_has_row(o, row))
 			continue;
-		r = made && !m->follows ? make_random(m, o, path, made, &value) : m->make(o, &value);
+		r = made && m->from == RANDOM ? make_random(m, o, path, made, &value) : m->make(o, &value);
 		if (r >= 0 && value)
 			r = object_set(o, row, value);
 		if (r < 0)
@@ -266,7 +266,7 @@ int object_follow(const struct object *o, const struct attr_row *row, char **ret
 	const struct maker *m = find_maker(o, row);
 
 	*ret = NULL;
-	return m && m->follows ? m->make(o, ret) : 0;
+	return m && m->from == FOLLOWS ? m->make(o, ret) : 0;
 }
 
 int object_forget(struct object *o)
@@ -279,7 +279,7 @@ int object_forget(struct object *o)
 		const char *value = makers[i].kind == o->kind ? object_get(o, makers[i].attr) : NULL;
 		_cleanup_free_ char *made = NULL;
 
-		if (value && makers[i].follows)
+		if (value && makers[i].from == FOLLOWS)
 			r = makers[i].make(o, &made);
 		drop[i] = r >= 0 && made && streq(made, value);
 	}

@@ -93,6 +93,9 @@ static int append_arguments(sd_bus_message *m, const struct ask *a)
 		break;
 	case ASK_SHOW:
 		return sd_bus_message_append(m, "sb", a->text, 0);
+	case ASK_RECONCILE:
+		r = sd_bus_message_append(m, "as", 0);
+		break;
 	case ASK_CLEAR:
 		break;
 	}
@@ -102,7 +105,8 @@ static int append_arguments(sd_bus_message *m, const struct ask *a)
 void client_ask(struct client *c, const struct ask *a)
 {
 	static const char *const methods[] = {
-		[ASK_CHANGE] = "Change", [ASK_APPLY] = "Apply", [ASK_MERGE] = "Apply", [ASK_CLEAR] = "Clear", [ASK_SHOW] = "Dump",
+		[ASK_CHANGE] = "Change", [ASK_APPLY] = "Apply", [ASK_MERGE] = "Apply", [ASK_CLEAR] = "Clear",
+		[ASK_RECONCILE] = "Reconcile", [ASK_SHOW] = "Dump",
 	};
 	sd_bus_message *m = NULL;
 	int r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, BUS_ROOT, BUS_MANAGER_INTERFACE, methods[a->what]);

@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 struct ask {
-	enum { ASK_CHANGE, ASK_APPLY, ASK_MERGE, ASK_CLEAR, ASK_SHOW } what;
+	enum { ASK_CHANGE, ASK_APPLY, ASK_MERGE, ASK_CLEAR, ASK_RECONCILE, ASK_SHOW } what;
 	char *text;		/* edits, a line each; a document; the path of an object */
 	bool recursive, dry_run;
 	unsigned long long generation;

@@ -252,7 +252,7 @@ void draw_ask(uint64_t *random, struct ask *ret)
 {
 	uint64_t kind = draw(random, 24);
 
-	*ret = (struct ask){ .recursive = draw(random, 6) == 0, .dry_run = draw(random, 24) == 0 };
+	*ret = (struct ask){ .dry_run = draw(random, 24) == 0 };
 	if (kind == 0) {
 		ret->what = ASK_CLEAR;
 	} else if (kind == 1) {
@@ -261,8 +261,11 @@ void draw_ask(uint64_t *random, struct ask *ret)
 	} else if (kind <= 4) {
 		ret->what = draw(random, 6) ? ASK_MERGE : ASK_APPLY;
 		ret->text = fill(random, documents[draw(random, ARRAY_SIZE(documents))]);
+	} else if (kind == 5) {
+		ret->what = ASK_RECONCILE;
 	} else {
 		ret->what = ASK_CHANGE;
+		ret->recursive = draw(random, 6) == 0;
 		ret->text = fill(random, edits[draw(random, ARRAY_SIZE(edits))]);
 	}
 }

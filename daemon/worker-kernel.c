@@ -6,10 +6,26 @@
 #include "daemon/worker-private.h"
 #include "model/attr.h"
 
+#define FOLDER_TRIES 100	/* each of them needs somebody else to come in between */
+
+static int make_folder(struct worker *w, const char *path)
+{
+	_cleanup_free_ char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+	int r = folder ? w->kfs->ops->mkdir(w->kfs, folder) : -ENOMEM;
+
+	return r == -EEXIST ? 0 : r;
+}
+
 int worker_mkdir(struct worker *w, const struct op *op, char **data, char **message)
 {
 	int r = w->kfs->ops->mkdir(w->kfs, op->path);
 
+	for (unsigned i = 0; r == -ENOENT && op->flags & OP_WITH_FOLDER && i < FOLDER_TRIES; i++) {
+		r = make_folder(w, op->path);
+		if (r < 0)
+			return r;
+		r = w->kfs->ops->mkdir(w->kfs, op->path);
+	}
 	return r == -EEXIST && op->flags & OP_MAY_EXIST ? 0 : r;
 }
 

@@ -251,7 +251,7 @@ static int make_bridge(struct planner *p, const char *path, const struct object 
 	if (r >= 0)
 		r = step_op(s, OP_MKDIR, OP_MAY_EXIST, "target/loopback", NULL, NULL);
 	if (r >= 0)
-		r = step_op(s, OP_MKDIR, 0, folder, NULL, NULL);
+		r = step_op(s, OP_MKDIR, OP_WITH_FOLDER, folder, NULL, NULL);
 	if (r >= 0)
 		r = step_op(s, OP_MKDIR, 0, tpgt, NULL, NULL);
 	if (r >= 0)

@@ -593,6 +593,8 @@ static void claim_parent(struct gather *g, const char *path)
 		claim(g, false, "=", parent);
 }
 
+#define BRIDGES_FABRIC "targets/loopback"
+
 static int append_path(char ***list, char *path)
 {
 	int r = path ? strv_append(list, path) : -ENOMEM;
@@ -679,6 +681,8 @@ int kernel_stands_on(const char *text, const struct map *by_path, char ***ret)
 		if (r >= 0)
 			r = append_all_of(by_path, e.object, &list);
 	}
+	if (r >= 0 && e.object && e.kind == KIND_BRIDGE)
+		r = append_all_of(by_path, BRIDGES_FABRIC, &list);
 	path = e.object ? strdup(e.object) : strdup(text);
 	while (r >= 0 && path && *path) {
 		char *parent = path_parent(path);
@@ -833,6 +837,9 @@ static void claim_element(struct gather *g, const char *text, const struct map *
 		claim(g, false, "=", e.far);
 		return;
 	}
+	/* Bridges stand in the fabric's folder, and the last one takes it away. */
+	if (e.kind == KIND_BRIDGE)
+		claim(g, false, "=", BRIDGES_FABRIC);
 	c = find_change(changes, text);
 	whole = !c || !c->before || !c->after || strv_contains(s->folders, text);
 	claim(g, whole, "=", text);

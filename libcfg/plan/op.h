@@ -76,6 +76,7 @@ enum op_flags {
 	OP_WANT_BLOCK = 1 << 6,		/* OP_PROBE: must be a block device */
 	OP_WANT_FILE = 1 << 7,		/* OP_PROBE: must be a regular file */
 	OP_WANT_CONTROLLER = 1 << 10,	/* OP_PROBE: must be an NVMe controller's character device */
+	OP_WITH_FOLDER = 1 << 11,	/* OP_MKDIR: the folder that it stands in goes with the last one there: make it again when it has gone */
 	OP_MAY_BE_FULL = 1 << 9,	/* OP_RMDIR: ENOTEMPTY is success */
 	OP_CHECK_BACK = 1 << 8,		/* OP_WRITE: read back and compare (enable under passthru "succeeds" without effect) */
 };

@@ -639,9 +639,13 @@ static int append_references(const char *path, const struct object *o, char ***r
 	return r;
 }
 
-/* Of its alua_groups, all numbers are given by looking at the others. */
-static int append_numbers(const char *path, const struct object *o, char ***ret)
+/* Numbers of a backend's alua_groups are given by looking at the others; NVMe serves a device once. */
+static int append_own(const char *path, const struct object *o, char ***ret)
 {
+	const char *backend = o->kind == KIND_NAMESPACE || o->kind == KIND_SUBSYSTEM ? object_get(o, "backend") : NULL;
+
+	if (backend)
+		return append_path(ret, strf("nvme:backends/%s", backend));
 	return o->kind == KIND_ALUA_GROUP ? append_path(ret, strf("tg_pt_gp_id:%.*s", (int)(strrchr(path, '/') - path), path)) : 0;
 }
 
@@ -652,7 +656,7 @@ static int append_keys(const char *path, const struct object *o, char ***ret)
 
 	for (char **k = keys; r >= 0 && k && *k; k++)
 		r = strv_append(ret, *k);
-	return r < 0 ? r : append_numbers(path, o, ret);
+	return r < 0 ? r : append_own(path, o, ret);
 }
 
 static int append_all_of(const struct map *by_path, const char *path, char ***ret)

@@ -18,6 +18,7 @@
 
 #define TXNS_MAX 10000
 #define STOP_USEC 1000000
+#define STOP_HUNG_USEC 3000000
 #define LEDGER_COMPACT (64u << 10)	/* not worth it below */
 
 static const char *const act_names[] = {
@@ -757,12 +758,22 @@ static void check_stopped(struct manager *m)
 	committer_fold(m->committer, on_stop_folded, m);
 }
 
+/* Who stops the service has less patience than status. */
+static bool something_hangs(struct manager *m)
+{
+	_cleanup_strv_ char **held = NULL, **orphans = NULL;
+
+	if (pool_has_stuck(m->pool))
+		return true;
+	return pool_held(m->pool, STOP_HUNG_USEC, &held, &orphans, NULL) >= 0 && strv_len(held) > strv_len(orphans);
+}
+
 /* What hangs in the kernel is not waited for: the ledger has it, and the next daemon deals with it. */
 static int on_stop_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct manager *m = userdata;
 
-	if (!pool_has_stuck(m->pool))
+	if (!something_hangs(m))
 		return sd_event_source_set_time_relative(source, STOP_USEC);
 	m->stop_anyway = true;
 	check_stopped(m);

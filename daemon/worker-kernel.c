@@ -31,8 +31,10 @@ int worker_mkdir(struct worker *w, const struct op *op, char **data, char **mess
 
 int worker_rmdir(struct worker *w, const struct op *op, char **data, char **message)
 {
-	int r = w->kfs->ops->rmdir(w->kfs, op->path);
+	int r = fnmatch("nvmet/ports/*", op->path, FNM_PATHNAME) == 0 ? worker_await_teardowns(w, message) : 0;
 
+	if (r >= 0)
+		r = w->kfs->ops->rmdir(w->kfs, op->path);
 	return r == -ENOTEMPTY && op->flags & OP_MAY_BE_FULL ? 0 : r;
 }
 

@@ -572,6 +572,21 @@ static void test_scan_costs(void **state)
 	assert_calls(f, "list nvmet/ports\nlist nvmet/ports/1\nread nvmet/ports/1/addr_traddr\n");
 }
 
+/* A folder that somebody holds is told of, and not looked into. */
+static void test_scan_leaves_out(void **state)
+{
+	struct fixture *f = *state;
+
+	tiny_put(&f->kernel, KFS_DIR, "nvmet/ports", NULL);
+	tiny_put(&f->kernel, KFS_DIR, "nvmet/ports/1", NULL);
+	tiny_put(&f->kernel, KFS_DIR, "nvmet/ports/10", NULL);
+	tiny_put(&f->kernel, KFS_ATTR, "nvmet/ports/1/addr_traddr", "::1\n");
+	assert_int_equal(run(f, OP_SCAN, OP_RECURSIVE, "nvmet/ports", "nvmet/hosts\nnvmet/ports/1"), 0);
+	assert_string_equal(f->data, "d \nd 1\nd 10\n");
+	assert_calls(f, "list nvmet/ports\nlist nvmet/ports/10\n");
+	assert_int_equal(run(f, OP_SCAN, OP_RECURSIVE, "nvmet/ports", "/etc"), EINVAL);
+}
+
 static void go_away(struct tiny_kfs *k, const char *call)
 {
 	if (streq(call, "list nvmet/hosts/b"))
@@ -1002,6 +1017,7 @@ int main(void)
 		TEST(test_store_secret),
 		TEST(test_scan),
 		TEST(test_scan_costs),
+		TEST(test_scan_leaves_out),
 		TEST(test_scan_of_what_goes),
 		TEST(test_scan_folder_vanishes),
 		TEST(test_scan_without_memory),

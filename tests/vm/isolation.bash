@@ -1,8 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# What is done to others while something hangs, and the things that hang: for isolation.bats, which sees that it works, and for ./dev bench
+# What is done to others while something hangs, and the things that hang: for isolation*.bats, which see that it works, and for ./dev bench
 # isolation, which measures how long it takes.
+
+# setup and teardown of the tests. What hangs is to be noticed soon.
+isolation_begin() {
+	clean_slate
+	ram_disks
+	settings 'stuck_seconds = 1;'
+}
+
+isolation_end() {
+	resume_all
+	! mountpoint -q "$W/disk" || umount "$W/disk"
+	leave_clean
+	dmsetup remove_all 2>/dev/null || :
+	settings
+}
 
 # slow_disk NAME DEVICE [SECTOR SECTORS]: a device whose I/O can be made to stand still; prints it.
 slow_disk() {
@@ -75,6 +90,28 @@ stuck_calls() {	# how many status tells of
 
 removals_in_kernel() {
 	cat /proc/[0-9]*/stack 2>/dev/null | grep -c nvmet_ns_disable
+}
+
+# A file on a file system whose device hangs, and of which nothing is in memory: who opens the file waits there.
+hang_open() {
+	modprobe ext4
+	mkfs.ext4 -q "$(slow_disk open /dev/ram3)"
+	mkdir "$W/disk"
+	mount "/dev/dm-$(dmsetup info -c --noheadings -o minor open)" "$W/disk"
+	truncate -s 4M "$W/disk/image"
+	umount "$W/disk"
+	mount "/dev/dm-$(dmsetup info -c --noheadings -o minor open)" "$W/disk"
+	dmsetup suspend --noflush --nolockfs open
+	status 0 nvmetctl create backends/open type=file path="$W/disk/image" create "subsystems/$NQN:open" \
+		create "subsystems/$NQN:open/namespaces/1" backend=open --no-wait
+}
+
+# A program that takes commands and answers none, which may take any time: the bridge to its backend is being made.
+hang_program() {
+	user_program test/silent --silent
+	status 0 nvmetctl create backends/silent type=user size=16MiB dev_config=test/silent cmd_time_out=0 \
+		create "subsystems/$NQN:silent" create "subsystems/$NQN:silent/namespaces/1" backend=silent --no-wait
+	until_true kernel_is_in tcm_loop_port_link
 }
 
 running_job() {

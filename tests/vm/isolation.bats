@@ -1,23 +1,18 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # Something hangs in the kernel, and everybody else works on. How fast they are meanwhile is measured by ./dev bench isolation.
+# What takes longer is in isolation-more.bats.
 # machine: --kernel 6.12 --memory 1536
 # long machine: --kernel 7 --memory 1536
 load lib
 load isolation
 
 setup() {
-	clean_slate
-	ram_disks
-	# What hangs is to be noticed soon.
-	settings 'stuck_seconds = 1;'
+	isolation_begin
 }
 
 teardown() {
-	resume_all
-	leave_clean
-	dmsetup remove_all 2>/dev/null || :
-	settings
+	isolation_end
 }
 
 @test "while a namespace's device hangs and its removal with it, others are made, used and deleted on the same port; status names it; abandoned, it is a debt; resumed, it is done" {
@@ -28,26 +23,11 @@ teardown() {
 	status 0 nvmetctl jobs cancel "$(running_job)"
 	status 4 nvmetctl status
 	contains "which was abandoned" nvmet_ns_disable
-	cycle
+	cycle_nvme
 	kernel_is_in nvmet_ns_disable
 	dmsetup resume slow
 	until_true nothing_owed
 	[ ! -e "$CFS/subsystems/$NQN:slow/namespaces/1" ]
-}
-
-@test "while more devices hang than there are workers, in removals of one job, others are made, used and deleted; resumed, all is done" {
-	settings 'workers = 4;' 'stuck_seconds = 2;'
-	serve_slow
-	serve_many 10
-	hang_many 10
-	until_more_than 3 removals_in_kernel
-	cycle_nvme
-	until_equal 10 stuck_calls
-	cycle
-	[ "$(removals_in_kernel)" = 10 ]
-	resume_all
-	until_true nothing_owed
-	[ -z "$(find "$CFS/subsystems/" -path '*:m*/namespaces/*' -prune)" ]
 }
 
 # The old worker and what it does from now on.
@@ -89,4 +69,17 @@ watch_worker() {
 
 waits_for_earlier() {
 	nvmetctl jobs | grep -q "an earlier nvmetd began"
+}
+
+@test "a port that is to go while a controller cannot be taken down holds up no other port: its removal is owed, and is done when the device is back" {
+	serve_slow
+	hang_removal
+	status 4 nvmetctl delete ports/1 --disrupt
+	contains "stands still"
+	[ -d $CFS/ports/1 ]
+	status 0 nvmetctl create ports/2 trtype=tcp traddr=127.0.0.1 trsvcid=4421
+	kernel_is_in nvmet_ns_disable
+	dmsetup resume slow
+	until_true [ ! -e $CFS/ports/1 ]
+	until_true nothing_owed
 }

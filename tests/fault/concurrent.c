@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * concurrent FOLDER orders|turns SEED COUNT: what is promised of transactions that run at the same time. COUNT times some of them are drawn from a
- * seed (SEED, SEED + 1, …) and given to the daemon by several clients, while each of its calls to the fake kernel is held back; which
- * call goes next, or which client asks next, the same seed says, whenever all that runs has come to rest. So "concurrent FOLDER orders N 1" repeats
- * what was said to have failed with seed N.
+ * concurrent FOLDER orders|turns SEED COUNT: what is promised of transactions that run at the same time. COUNT times some of them are drawn
+ * from a seed (SEED, SEED + 1, …) and given to the daemon by several clients, while each of its calls to the fake kernel is held back;
+ * which call goes next, or which client asks next, the same seed says, whenever all that runs has come to rest. So "concurrent FOLDER
+ * orders N 1" repeats what was said to have failed with seed N.
  *
  * orders: afterwards
  *
@@ -12,8 +12,8 @@
  *	- those that failed would have failed somewhere in that order;
  *	- nothing is owed, and the document differs in nothing from the kernel.
  *
- * turns: one that claims much comes among clients that never cease to make, change, link and delete something small, each on objects of its own: it
- * has its turn before many of those that came after it.
+ * turns: one that claims much comes among clients that never cease to make, change, link and delete something small, each on objects of
+ * its own: it has its turn before many of those that came after it.
  */
 #include <errno.h>
 

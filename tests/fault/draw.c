@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All that the daemon would make up by chance is said here, so that the same transactions in the same order lead to the same state. There are
- * few names, so that what is drawn meets.
+ * All that the daemon would make up by chance is said here, so that the same transactions in the same order lead to the same state. There
+ * are few names, so that what is drawn meets.
  */
 #include "tests/fault/draw.h"
 
@@ -11,9 +11,11 @@
 #define IQN "iqn.2026-11.org.example:"
 #define UUID "d4fae0-7dec-11d0-a765-00a0c91e6bf6"
 
-/* $s subsystem, $h host, $d backend of a disk, $r ramdisk, $b either, $p port, $n nsid, $g group, $t target, $l LUN, $c initiator, $m mapped
- * LUN, $v one of two numbers, $w yes or no; $S $B… is another draw of the same. $x is the subsystem's serial number, $D the disk's device, $U its uuid,
- * $R the ramdisk's. */
+/*
+ * $s subsystem, $h host, $d backend of a disk, $r ramdisk, $b either, $p port, $n nsid, $g group, $t target, $l LUN, $c initiator,
+ * $m mapped LUN, $v one of two numbers, $w yes or no; $S, $P, $N and $V are another draw of the same. $x is the subsystem's serial number,
+ * $D the disk's device, $U its uuid, $R the ramdisk's.
+ */
 static const char *const edits[] = {
 	/* subsystems and namespaces */
 	"create subsystems/$s serial=$x allow_any_host=$w",

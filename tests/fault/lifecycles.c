@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lifecycles CLIENTS ROUNDS FILES [CONFIGFS]: so many clients of the running daemon at once, each with a subsystem of its own, which it creates, gives
- * a namespace on the file FILES followed by the client's number, and a host that may connect, puts on ports/1, which all share and which is
- * there, reads back, takes from the port, and deletes; and that so many times. Nothing of it may fail. With CONFIGFS, a folder that
- * holds nvmet, what was asked for is looked up in the kernel as well.
+ * lifecycles CLIENTS ROUNDS FILES [CONFIGFS]: so many clients of the running daemon at once, each with a subsystem of its own, which it
+ * creates, gives a namespace on the file FILES followed by the client's number, and a host that may connect, puts on ports/1, which all
+ * share and which is there, reads back, takes from the port, and deletes; and that so many times. Nothing of it may fail. With CONFIGFS, a
+ * folder that holds nvmet, what was asked for is looked up in the kernel as well.
  */
 #include <errno.h>
 #include <sys/stat.h>

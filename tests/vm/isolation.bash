@@ -13,7 +13,7 @@ isolation_begin() {
 
 isolation_end() {
 	resume_all
-	! mountpoint -q "$W/disk" || umount "$W/disk"
+	! mountpoint -q "$W/disk" || umount "$W/disk" || :
 	leave_clean
 	dmsetup remove_all 2>/dev/null || :
 	settings

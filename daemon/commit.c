@@ -198,11 +198,27 @@ static void wrote(struct committer *c)
 	c->deaths = 0;
 }
 
+#define TOUCHED_SPARE 4096	/* remembered of objects that are no more */
+
+/* Of what came and went, what was touched long ago is forgotten: who asks for that is told as after a start. */
+static void forget_touched(struct manager *m)
+{
+	struct map_iter it = { 0 };
+
+	if (map_len(m->touched) <= 2 * tree_count(m->wanted) + TOUCHED_SPARE)
+		return;
+	m->first_generation += (m->generation - m->first_generation) / 2;
+	while (map_next(m->touched, &it))
+		if ((uint64_t)(uintptr_t)it.value <= m->first_generation)
+			map_del(m->touched, it.key);
+}
+
 static int note_touched(struct manager *m, const struct commit *k)
 {
 	for (size_t i = 0; i < k->changes->n; i++)
 		if (map_put(m->touched, k->changes->items[i]->path, (void *)(uintptr_t)k->generation) < 0)
 			return -ENOMEM;
+	forget_touched(m);
 	return 0;
 }
 

@@ -18,7 +18,7 @@ struct manager {
 
 	struct tree *wanted;		/* what was committed */
 	uint64_t generation;
-	uint64_t first_generation;	/* at start: older changes are not known one by one */
+	uint64_t first_generation;	/* at start, or later: changes up to it are not known one by one */
 	struct map *touched;		/* path -> generation of its last change, as a pointer-sized number */
 	struct tree *actual;		/* what the kernel had when last read */
 	bool actual_whole;		/* it was read whole once */

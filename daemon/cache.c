@@ -84,6 +84,9 @@ void txn_update_cache(struct txn *t)
 			continue;
 		if (e.edge && !map_get(done, *text) && !map_get(undone, *text))
 			by = e.object;
+		/* What is still there is as it was known before. */
+		if (t->removes && map_get(undone, by))
+			continue;
 		cache_element(t->m, map_get(done, by) && !map_get(undone, by) ? t->target : t->actual, *text);
 	}
 }
@@ -91,5 +94,7 @@ void txn_update_cache(struct txn *t)
 /* The element is free for others from now on, who may make it anew before the transaction has ended. */
 void txn_cache_removal(struct txn *t, const char *element, bool done)
 {
-	cache_element(t->m, done ? t->target : t->actual, element);
+	/* What is still there is as it was known before. */
+	if (done || !t->removes)
+		cache_element(t->m, done ? t->target : t->actual, element);
 }

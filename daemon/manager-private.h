@@ -83,9 +83,10 @@ void manager_txn_attached(struct manager *m, struct txn *t);
 /* scan.c: reads a scope by several workers at once. */
 typedef void (*scan_done_fn)(void *userdata, struct cfg_error *err /* NULL: good */);
 struct scan;
-/* Fills tree (owned by the caller, must live until done). done comes from the event loop. ret may be NULL, and is valid until done. */
-int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, struct tree *tree, scan_done_fn done,
-	       void *userdata, struct scan **ret);
+/* Fills tree (owned by the caller, must live until done). removes: see kernel_scan(). done comes from the event loop.
+ * ret may be NULL, and is valid until done. */
+int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, bool removes, struct tree *tree,
+	       scan_done_fn done, void *userdata, struct scan **ret);
 /* done is not called any more; what the kernel holds of it is not waited for. */
 void scan_cancel(struct scan *s);
 

@@ -482,7 +482,7 @@ static int verify_scan(struct verify *v)
 	r = v->actual ? pool_held(v->m->pool, HELD_USEC, &v->held, NULL, NULL) : -ENOMEM;
 	if (r >= 0)
 		r = kernel_scope_object(v->m->wanted, NULL, &v->scope);
-	return r < 0 ? r : scan_start(v->m, &v->scope, NULL, v->actual, on_verified, v, &v->scan);
+	return r < 0 ? r : scan_start(v->m, &v->scope, NULL, false, v->actual, on_verified, v, &v->scan);
 }
 
 int manager_verify(struct manager *m, void (*done)(void *userdata, struct json_object *status, const struct cfg_error *err),

@@ -206,7 +206,7 @@ static void back_compare(struct txn *t)
 {
 	tree_free(t->reread);
 	t->reread = tree_new();
-	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, t->reread, on_compared, t, NULL) < 0)
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, false, t->reread, on_compared, t, NULL) < 0)
 		back_failed(t, NULL, "out of memory");
 }
 
@@ -285,7 +285,7 @@ static void go_back(struct txn *t)
 	differences_done(&t->left);
 	t->back_died = false;
 	t->reread = tree_new();
-	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, t->reread, on_reread, t, NULL) < 0)
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, false, t->reread, on_reread, t, NULL) < 0)
 		back_failed(t, NULL, "out of memory");
 }
 

@@ -163,8 +163,8 @@ void scan_cancel(struct scan *s)
 		scan_free(s);
 }
 
-int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, struct tree *tree, scan_done_fn done,
-	       void *userdata, struct scan **ret)
+int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, bool removes, struct tree *tree,
+	       scan_done_fn done, void *userdata, struct scan **ret)
 {
 	struct scan *s = calloc(1, sizeof(*s));
 	struct names names;
@@ -174,7 +174,7 @@ int scan_start(struct manager *m, const struct scope *scope, const struct tree *
 		return -ENOMEM;
 	*s = (struct scan){ .m = m, .target = target, .tree = tree, .done = done, .userdata = userdata };
 	names = names_of(s);
-	r = kernel_scan(names.trees, scope, &s->ops);
+	r = kernel_scan(names.trees, scope, removes, &s->ops);
 	if (r >= 0 && strv_contains(scope->folders, ""))
 		r = leave_out(s);
 	if (r >= 0) {

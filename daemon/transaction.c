@@ -248,6 +248,7 @@ static void txn_read(struct txn *t)
 {
 	bool known = just_read(t);
 
+	t->removes = !known && kernel_only_removes(t->target, &t->scope);
 	free(t->job.waits_for);
 	t->job.waits_for = NULL;
 	txn_count_changes(t);
@@ -255,7 +256,7 @@ static void txn_read(struct txn *t)
 	t->actual = known ? tree_copy(t->m->actual) : tree_new();
 	if (t->actual && known)
 		on_read(t, NULL);
-	else if (!t->actual || scan_start(t->m, &t->scope, t->target, t->actual, on_read, t, &t->scan) < 0)
+	else if (!t->actual || scan_start(t->m, &t->scope, t->target, t->removes, t->actual, on_read, t, &t->scan) < 0)
 		txn_fail_code(t, ENOMEM, "out of memory");
 }
 

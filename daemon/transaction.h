@@ -27,6 +27,7 @@ struct txn {
 	bool aside;		/* of them only that for which it waits, as it may wait for long */
 	bool passed_by;		/* a start that left out what is held by who does not come back */
 	struct scan *scan;	/* that it waits for in JOB_READING */
+	bool removes;		/* and does nothing else: of what it touches no more was read than that needs */
 	bool remembered;	/* ended, and among those that the manager tells of */
 
 	struct changes changes;

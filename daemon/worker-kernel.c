@@ -201,6 +201,7 @@ struct scanner {
 	struct strbuf path;	/* where we are */
 	size_t base;		/* what of it the relative path leaves out */
 	struct strbuf out;
+	const char *wanted;	/* names of attributes; NULL: all */
 	bool recursive;
 	bool in_target;		/* the tree of LIO */
 	const char *left_out;	/* folders, a line each, or NULL */
@@ -236,6 +237,20 @@ static void drop_nuls(char *text, size_t len)
 		if (text[i])
 			*to++ = text[i];
 	*to = 0;
+}
+
+static bool is_wanted(const struct scanner *s, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = s->wanted; at && *at;) {
+		size_t len = strcspn(at, " ");
+
+		if (len == n && memcmp(at, name, n) == 0)
+			return true;
+		at += len + (at[len] == ' ');
+	}
+	return !s->wanted;
 }
 
 static int scan_attr(struct scanner *s)
@@ -297,7 +312,7 @@ static int scan_entry(struct scanner *s, const struct kfs_entry *e)
 		return 0;
 	}
 	if (e->type == KFS_ATTR)
-		return scan_attr(s);
+		return is_wanted(s, e->name) ? scan_attr(s) : 0;
 	if (e->type == KFS_LINK)
 		return scan_link(s);
 	return s->recursive && !(s->in_target && is_passed_over(e->name)) ? scan_folder(s) : 0;
@@ -359,19 +374,34 @@ static int scan_folder(struct scanner *s)
 	return r;
 }
 
-int worker_scan(struct worker *w, const struct op *op, char **data, char **message)
+static int scan(struct scanner *s, struct worker *w, const struct op *op, char **data)
 {
-	struct scanner s = { .kfs = w->kfs, .base = strlen(op->path), .recursive = op->flags & OP_RECURSIVE,
-			     .in_target = strncmp(op->path, "target", 6) == 0, .left_out = op->value };
-	int r = 0;
+	int r;
 
-	strbuf_add(&s.path, op->path);
-	r = s.path.failed ? -ENOMEM : scan_folder(&s);
+	s->kfs = w->kfs;
+	s->base = strlen(op->path);
+	s->in_target = strncmp(op->path, "target", 6) == 0;
+	strbuf_add(&s->path, op->path);
+	r = s->path.failed ? -ENOMEM : scan_folder(s);
 	if (r >= 0) {
-		*data = strbuf_steal(&s.out);
+		*data = strbuf_steal(&s->out);
 		r = *data ? 0 : -ENOMEM;
 	}
-	strbuf_done(&s.out);
-	strbuf_done(&s.path);
+	strbuf_done(&s->out);
+	strbuf_done(&s->path);
 	return r;
+}
+
+int worker_scan(struct worker *w, const struct op *op, char **data, char **message)
+{
+	struct scanner s = { .recursive = op->flags & OP_RECURSIVE, .left_out = op->value };
+
+	return scan(&s, w, op, data);
+}
+
+int worker_scan_some(struct worker *w, const struct op *op, char **data, char **message)
+{
+	struct scanner s = { .wanted = op->value };
+
+	return scan(&s, w, op, data);
 }

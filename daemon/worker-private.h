@@ -13,7 +13,7 @@ int worker_say(char **message, int code, const char *fmt, ...) __attribute__((fo
 typedef int op_fn(struct worker *w, const struct op *op, char **data, char **message);
 
 /* worker-kernel.c */
-op_fn worker_mkdir, worker_rmdir, worker_write, worker_link, worker_unlink, worker_readlink, worker_scan, worker_expect;
+op_fn worker_mkdir, worker_rmdir, worker_write, worker_link, worker_unlink, worker_readlink, worker_scan, worker_scan_some, worker_expect;
 /* worker-secret.c: whether what a file of secrets reads is one, and not the kernel's word for none. */
 bool worker_holds_secret(const char *path, const char *text);
 

@@ -49,6 +49,7 @@ static op_fn *const verbs[] = {
 	[OP_REMOVE_FILE] = worker_remove_file,
 	[OP_CHECK_MOVING] = worker_check_moving,
 	[OP_SCAN] = worker_scan,
+	[OP_SCAN_SOME] = worker_scan_some,
 	[OP_READLINK] = worker_readlink,
 	[OP_IN_USE] = worker_in_use,
 	[OP_WAIT_CHANGE] = worker_wait_change,

@@ -42,9 +42,12 @@ int kernel_claims(const struct tree *after, const struct changes *c, const struc
  * to, and what these hold. by_path: the changes. */
 int kernel_stands_on(const char *element, const struct map *by_path, char ***ret);
 
+/* Whether nothing of the scope is in the target: then it only goes, and there is nothing that could have to be put back. */
+bool kernel_only_removes(const struct tree *target, const struct scope *s);
+
 /* What must be read to know the kernel's side of the scope. names: trees that tell where in the SCSI target a backend stands, ended by NULL;
- * the first that knows it counts. */
-int kernel_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret);
+ * the first that knows it counts. removes: see above; then no more is read of most objects than their removal depends on. */
+int kernel_scan(const struct tree *const *names, const struct scope *s, bool removes, struct oplist *ret);
 /* The results, in the order of the operations; text[i] NULL when the folder is absent. Fills actual (may hold things already, which are
  * replaced where read). What is in the kernel and not in the model's terms (an alias like "01") is an error that names it. */
 int kernel_absorb(struct tree *actual, const struct tree *const *names, const struct oplist *scan, char *const *text, struct cfg_error *err);

@@ -54,11 +54,24 @@ int lio_scan_all(struct oplist *ret)
 	return r;
 }
 
-int lio_scan_object(struct oplist *ret, const char *path, const char *folder, enum kind kind, bool whole)
+/* A storage object says in a file of its own what it is made of, and a fabric's folder leaves something behind. */
+static bool is_read_in_full(enum kind kind, bool removes)
+{
+	return !removes || kind == KIND_BACKEND || kind == KIND_BRIDGE || kind == KIND_FABRIC;
+}
+
+int lio_scan_object(struct oplist *ret, const char *path, const char *folder, enum kind kind, bool whole, bool removes)
 {
 	_cleanup_strv_ char **below = NULL;
 	bool recursive = whole || kind == KIND_BRIDGE;
-	int r = oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | (recursive ? OP_RECURSIVE : 0), folder, NULL, path, NULL);
+	_cleanup_free_ char *some = is_read_in_full(kind, removes) ? NULL : scan_at_end(kind, "");
+	int r = some || is_read_in_full(kind, removes) ? 0 : -ENOMEM;
+
+	if (r >= 0)
+		r = oplist_add(ret, some ? OP_SCAN_SOME : OP_SCAN, OP_MAY_BE_ABSENT | (recursive ? OP_RECURSIVE : 0), folder, some, path, NULL);
+	/* What is set in its folders goes with it. */
+	if (removes && kind != KIND_FABRIC)
+		return r;
 
 	attr_foreach(row, kind) {
 		const char *slash = row->file ? strrchr(row->file, '/') : NULL;

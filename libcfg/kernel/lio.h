@@ -15,7 +15,7 @@ bool lio_is_kind(enum kind kind);
 
 int lio_scan_all(struct oplist *ret);
 /* One object by itself (its attributes may stand in folders below its own), or with all that is below it. */
-int lio_scan_object(struct oplist *ret, const char *path, const char *folder, enum kind kind, bool whole);
+int lio_scan_object(struct oplist *ret, const char *path, const char *folder, enum kind kind, bool whole, bool removes);
 /* What was read. names: trees that know which backend is which storage object, ended by NULL. */
 int lio_absorb(struct tree *actual, const struct tree *const *names, const struct op *op, const char *text);
 /* Namespaces whose device is the disk of a bridge have it in the planner's terms. */

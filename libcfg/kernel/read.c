@@ -59,9 +59,39 @@ static bool may_be_storage(const struct tree *const *names, const char *path)
 	return false;
 }
 
-static int scan_object(struct oplist *ret, const struct tree *const *names, const struct scope *s, const struct element *e)
+bool kernel_only_removes(const struct tree *target, const struct scope *s)
 {
-	_cleanup_free_ char *path = find_folder(names, e->object), *passthru = NULL;
+	if (s->folders)
+		return false;
+	for (char **t = s->elements; t && *t; t++) {
+		_cleanup_element_ struct element e = { 0 };
+
+		if (element_parse(*t, &e) < 0 || element_is_permanent(&e) || element_is_in(target, &e))
+			return false;
+	}
+	return true;
+}
+
+char *scan_at_end(enum kind kind, const char *folder)
+{
+	size_t n = strlen(folder);
+	struct strbuf b = { 0 };
+
+	strbuf_add(&b, "");
+	attr_foreach(row, kind) {
+		const char *slash = row->file ? strrchr(row->file, '/') : NULL;
+
+		if (!row->file || !(row->flags & ATTR_AT_END) || (size_t)(slash ? slash - row->file : 0) != n ||
+		    strncmp(row->file, folder, n) != 0)
+			continue;
+		strbuf_addf(&b, "%s%s", b.len ? " " : "", slash ? slash + 1 : row->file);
+	}
+	return strbuf_steal(&b);
+}
+
+static int scan_object(struct oplist *ret, const struct tree *const *names, const struct scope *s, bool removes, const struct element *e)
+{
+	_cleanup_free_ char *path = find_folder(names, e->object), *passthru = NULL, *some = NULL, *some_passthru = NULL;
 	bool whole = strv_contains(s->folders, e->object);
 	int r;
 
@@ -70,15 +100,23 @@ static int scan_object(struct oplist *ret, const struct tree *const *names, cons
 	if (e->kind == KIND_BACKEND && !may_be_storage(names, e->object))
 		return 0;
 	if (lio_is_kind(e->kind))
-		return lio_scan_object(ret, e->object, path, e->kind, whole);
-	r = oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT | (whole ? OP_RECURSIVE : 0), path, NULL, e->object, NULL);
+		return lio_scan_object(ret, e->object, path, e->kind, whole, removes);
+	/* Of a port its address is told as well: that is what its removal sets free. */
+	removes &= e->kind != KIND_PORT;
+	some = removes ? scan_at_end(e->kind, "") : NULL;
+	if (removes && !some)
+		return -ENOMEM;
+	r = oplist_add(ret, removes ? OP_SCAN_SOME : OP_SCAN, OP_MAY_BE_ABSENT | (whole ? OP_RECURSIVE : 0), path, some, e->object, NULL);
 	if (r < 0 || whole || e->kind != KIND_SUBSYSTEM)
 		return r;
 	passthru = strf("%s/passthru", path);
-	return passthru ? oplist_add(ret, OP_SCAN, OP_MAY_BE_ABSENT, passthru, NULL, e->object, NULL) : -ENOMEM;
+	some_passthru = removes ? scan_at_end(e->kind, "passthru") : NULL;
+	if (!passthru || (removes && !some_passthru))
+		return -ENOMEM;
+	return oplist_add(ret, removes ? OP_SCAN_SOME : OP_SCAN, OP_MAY_BE_ABSENT, passthru, some_passthru, e->object, NULL);
 }
 
-int kernel_scan(const struct tree *const *names, const struct scope *s, struct oplist *ret)
+int kernel_scan(const struct tree *const *names, const struct scope *s, bool removes, struct oplist *ret)
 {
 	int r = 0;
 
@@ -98,7 +136,7 @@ int kernel_scan(const struct tree *const *names, const struct scope *s, struct o
 
 			r = path ? oplist_add(ret, OP_READLINK, OP_MAY_BE_ABSENT, path, NULL, *t, NULL) : -ENOMEM;
 		} else {
-			r = scan_object(ret, names, s, &e);
+			r = scan_object(ret, names, s, removes, &e);
 		}
 	}
 	return r;

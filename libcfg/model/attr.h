@@ -107,6 +107,7 @@ enum attr_flags {
 	ATTR_CONTROL = 1 << 6,		/* a key of a storage object's control file, written there as "key=value" before it is enabled; the key is
 					 * the last part of file, which it is read from */
 	ATTR_LINK = 1 << 7,		/* in the kernel a link of some name in the object's own folder */
+	ATTR_AT_END = 1 << 8,		/* how the object is removed, and what hosts notice of that, depends on it */
 };
 
 /* What an attribute is limited to: types of backend, or fabrics of targets. */

@@ -129,6 +129,7 @@ const struct attr_row rows_tpg[] = {
 	  .dflt = "implicit", .moment = ATTR_STOPPED, .effect = EFFECT_IDENTITY,
 	  .doc = "SBP-2 directory identifier, six hexadecimal digits in lower case; or implicit." },
 	{ "enable", ATTR_BOOL, .file = "enable", .source = ATTR_CONSTANT, .dflt = "1", .effect = EFFECT_DISCONNECT, .only = ENABLED,
+	  .flags = ATTR_AT_END,
 	  .doc = "Let initiators log in." },
 	END
 };

@@ -90,7 +90,7 @@ const struct attr_row rows_subsystem[] = {
 	{ "passthru_clear_ids", ATTR_INT, .min = 0, .max = 0xffffffff, .file = "passthru/clear_ids", PASSTHRU,
 	  .source = ATTR_CONSTANT, .dflt = "0", .doc = "Hide the identifiers of the passed namespaces." },
 	{ "passthru_enable", ATTR_BOOL, .file = "passthru/enable", PASSTHRU, .source = ATTR_DERIVED, .dflt = "0",
-	  .effect = EFFECT_VANISH, .doc = "Whether it passes commands on: when it has a backend." },
+	  .effect = EFFECT_VANISH, .flags = ATTR_AT_END, .doc = "Whether it passes commands on: when it has a backend." },
 	END
 };
 
@@ -98,7 +98,7 @@ const struct attr_row rows_namespace[] = {
 	{ "backend", ATTR_REF, .ref = KIND_BACKEND, .source = ATTR_REQUIRED, .effect = EFFECT_IDENTITY,
 	  .doc = "Name of the backend that stores the blocks." },
 	{ "device_path", ATTR_PATH, .min = 1, .max = 4000, .file = "device_path", .codec = &codec_path,
-	  .source = ATTR_DERIVED, .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY,
+	  .source = ATTR_DERIVED, .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY, .flags = ATTR_AT_END,
 	  .doc = "What the kernel opens: the backend's device or file." },
 	{ "buffered_io", ATTR_BOOL, .file = "buffered_io", .source = ATTR_DERIVED, .dflt = "0",
 	  .moment = ATTR_DISABLED, .effect = EFFECT_IDENTITY, .doc = "As the backend's." },
@@ -114,9 +114,9 @@ const struct attr_row rows_namespace[] = {
 	  .feature = "peer-to-peer memory", .source = ATTR_CONSTANT, .dflt = "0", .moment = ATTR_DISABLED,
 	  .effect = EFFECT_VANISH, .doc = "Use PCI peer-to-peer memory: 0, 1 or a PCI address." },
 	{ "resv_enable", ATTR_BOOL, .file = "resv_enable", .since = "6.13", .feature = "support for NVMe reservations",
-	  .source = ATTR_CONSTANT, .dflt = "0", .moment = ATTR_DISABLED, .effect = EFFECT_VANISH,
+	  .source = ATTR_CONSTANT, .dflt = "0", .moment = ATTR_DISABLED, .effect = EFFECT_VANISH, .flags = ATTR_AT_END,
 	  .doc = "Offer NVMe reservations. They live in the kernel's memory and end when the namespace is disabled." },
-	{ "enable", ATTR_BOOL, .file = "enable", .source = ATTR_CONSTANT, .dflt = "1", .effect = EFFECT_VANISH,
+	{ "enable", ATTR_BOOL, .file = "enable", .source = ATTR_CONSTANT, .dflt = "1", .effect = EFFECT_VANISH, .flags = ATTR_AT_END,
 	  .doc = "Show the namespace to hosts." },
 	{ "revalidate_size", ATTR_BOOL, .file = "revalidate_size", .source = ATTR_DERIVED,
 	  .flags = ATTR_WRITE_ONLY | ATTR_TRIGGER | ATTR_NO_MODEL, .doc = "Tell hosts about a changed size." },

@@ -10,7 +10,7 @@ static const char *const verbs[] = {
 	[OP_MKDIR] = "mkdir", [OP_RMDIR] = "rmdir", [OP_WRITE] = "write", [OP_WRITE_SECRET] = "write secret",
 	[OP_LINK] = "link", [OP_UNLINK] = "unlink", [OP_LOAD_MODULE] = "load module", [OP_TUNE] = "set", [OP_EXPEDITE] = "switch", [OP_PROBE] = "probe",
 	[OP_CREATE_FILE] = "create file", [OP_GROW_FILE] = "grow file", [OP_REMOVE_FILE] = "remove file",
-	[OP_CHECK_MOVING] = "check that I/O moves", [OP_SCAN] = "scan", [OP_READLINK] = "read link",
+	[OP_CHECK_MOVING] = "check that I/O moves", [OP_SCAN] = "scan", [OP_SCAN_SOME] = "scan", [OP_READLINK] = "read link",
 	[OP_IN_USE] = "look who is connected", [OP_WAIT_CHANGE] = "wait for a change", [OP_SYSTEM] = "look at the system",
 	[OP_HAS_MODULE] = "look for module", [OP_HAS_OPTION] = "look for kernel option", [OP_HAS_ADDRESS] = "look for address",
 	[OP_FILE_REPLACE] = "replace file", [OP_FILE_APPEND] = "append to file", [OP_FILE_CUT] = "cut file",

@@ -63,6 +63,7 @@ enum op_verb {
 	OP_CHECK_REGISTRATIONS,	/* value: the same, and, a line each, model paths of portal groups that let in nobody without an ACL and of all
 				 * mapped LUNs that they are meant to have; EUNATCH unless what was restored, and the reservation, is in
 				 * force, was once, or is that of a mapped LUN which such a group is not meant to have */
+	OP_SCAN_SOME,		/* as OP_SCAN, but of its attributes only those in value, with blanks between them; not recursive */
 	OP_VERB_MAX
 };
 

@@ -169,12 +169,12 @@ static unsigned next(struct input *in, size_t n)
 /* Not among them: what is meant for a path of the administrator's, wherever that is, and what touches no file. */
 static const enum op_verb verbs[] = {
 	OP_MKDIR, OP_RMDIR, OP_WRITE, OP_WRITE_SECRET, OP_LINK, OP_UNLINK, OP_SCAN, OP_READLINK, OP_FILE_REPLACE, OP_FILE_APPEND, OP_FILE_CUT,
-	OP_FILE_REMOVE, OP_FILE_READ, OP_STORE_SECRET, OP_KEEP_SECRET, OP_EXPECT,
+	OP_FILE_REMOVE, OP_FILE_READ, OP_STORE_SECRET, OP_KEEP_SECRET, OP_EXPECT, OP_SCAN_SOME,
 };
 
 static bool is_of_kernel(enum op_verb verb)
 {
-	return verb <= OP_UNLINK || verb == OP_SCAN || verb == OP_READLINK || verb == OP_EXPECT;
+	return verb <= OP_UNLINK || verb == OP_SCAN || verb == OP_SCAN_SOME || verb == OP_READLINK || verb == OP_EXPECT;
 }
 
 static bool is_named(enum op_verb verb)
@@ -281,7 +281,7 @@ static bool try_op(struct worker *w, struct input *in)
 	}
 	assert_untouched(&before);
 	assert(!tells_canary(message));
-	return verb != OP_SCAN && verb != OP_READLINK && verb != OP_FILE_READ && verb != OP_EXPECT;
+	return verb != OP_SCAN && verb != OP_SCAN_SOME && verb != OP_READLINK && verb != OP_FILE_READ && verb != OP_EXPECT;
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

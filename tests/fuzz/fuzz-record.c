@@ -162,6 +162,7 @@ static bool is_for_configfs(const struct op *op)
 	case OP_LINK:
 	case OP_UNLINK:
 	case OP_SCAN:
+	case OP_SCAN_SOME:
 	case OP_READLINK:
 		return true;
 	default:
@@ -196,7 +197,7 @@ static void run_op(const struct op *op)
 		return;
 	}
 	assert_allowed(op);
-	if (is_for_configfs(op) && worker_run(&w, &list, &done, &data, &message) == 0 && op->verb == OP_SCAN)
+	if (is_for_configfs(op) && worker_run(&w, &list, &done, &data, &message) == 0 && (op->verb == OP_SCAN || op->verb == OP_SCAN_SOME))
 		read_back(data);
 }
 

@@ -115,7 +115,7 @@ static void test_kernel_paths(void **state)
 		"", "/", "nvme", "nvmetx/a", "/sys/kernel/config/nvmet", "nvmet/", "nvmet//a", "nvmet/../etc", "nvmet/a/..", "nvmet/./a",
 		"../nvmet/a", "nvmet/a\nb", "usb_gadget/g1", "etc/passwd", "targetx",
 	};
-	static const enum op_verb verbs[] = { OP_MKDIR, OP_RMDIR, OP_WRITE, OP_WRITE_SECRET, OP_LINK, OP_UNLINK, OP_SCAN, OP_READLINK };
+	static const enum op_verb verbs[] = { OP_MKDIR, OP_RMDIR, OP_WRITE, OP_WRITE_SECRET, OP_LINK, OP_UNLINK, OP_SCAN, OP_SCAN_SOME, OP_READLINK };
 
 	for (size_t v = 0; v < ARRAY_SIZE(verbs); v++)
 		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -558,6 +558,26 @@ static void test_scan(void **state)
 	assert_int_equal(run(f, OP_SCAN, 0, "nvmet/hosts", NULL), 0);
 	assert_string_equal(f->data, "d \nx trigger\nl link nvmet/subsystems/s\n");
 	assert_int_equal(run(f, OP_SCAN, 0, "nvmet/ports", NULL), ENOENT);
+}
+
+/* Of attributes only those that are asked for, whole names; of links all. */
+static void test_scan_of_some(void **state)
+{
+	struct fixture *f = *state;
+	struct tiny_kfs *k = &f->kernel;
+
+	tiny_put(k, KFS_DIR, "nvmet/s", NULL);
+	tiny_put(k, KFS_ATTR, "nvmet/s/enable", "1\n");
+	tiny_put(k, KFS_ATTR, "nvmet/s/resv_enable", "0\n");
+	tiny_put(k, KFS_ATTR, "nvmet/s/device_path", "/dev/x\n");
+	tiny_put(k, KFS_LINK, "nvmet/s/link", "nvmet/hosts/h");
+	assert_int_equal(run(f, OP_SCAN_SOME, 0, "nvmet/s", "device_path enable"), 0);
+	assert_string_equal(f->data, "d \nf enable 2\n1\n\nf device_path 7\n/dev/x\n\nl link nvmet/hosts/h\n");
+	assert_int_equal(run(f, OP_SCAN_SOME, 0, "nvmet/s", "resv"), 0);
+	assert_string_equal(f->data, "d \nl link nvmet/hosts/h\n");
+	strbuf_done(&k->calls);
+	assert_int_equal(run(f, OP_SCAN_SOME, 0, "nvmet/s", ""), 0);
+	assert_calls(f, "list nvmet/s\nreadlink nvmet/s/link\n");
 }
 
 /* One list a folder and one read an attribute: nothing else is paid for. */
@@ -1016,6 +1036,7 @@ int main(void)
 		TEST(test_keep_secret),
 		TEST(test_store_secret),
 		TEST(test_scan),
+		TEST(test_scan_of_some),
 		TEST(test_scan_costs),
 		TEST(test_scan_leaves_out),
 		TEST(test_scan_of_what_goes),

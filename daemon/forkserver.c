@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -38,6 +39,19 @@ static void fresh_signals(void)
 		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What a worker does not have from here as it should be. A batch process that wakes up does not take the processor from whoever has it: where many
+ * workers are given work one after the other, the daemon would otherwise be put aside at each message. */
+static void settle_in(void)
+{
+	const struct sched_param none = { 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	sched_setscheduler(0, SCHED_BATCH, &none);
+	prctl(PR_SET_NAME, "nvmetd: worker");
 }
 
 /* Standard streams stay: what a sanitizer or the C library has to say before it ends the process goes there. */
@@ -86,9 +100,8 @@ static void make_worker(int server, const struct pool_settings *s)
 	a.pid = fork();
 	if (a.pid == 0) {
 		die_with(parent);
-		fresh_signals();
+		settle_in();
 		close_inherited(pair[1]);
-		prctl(PR_SET_NAME, "nvmetd: worker");
 		worker_main(pair[1], s);
 	}
 	a.error = a.pid < 0 ? errno : 0;

@@ -62,6 +62,13 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+static bool in_one_folder(const char *a, const char *b)
+{
+	size_t n = (size_t)(base_name(a) - a);
+
+	return (size_t)(base_name(b) - b) == n && memcmp(a, b, n) == 0;
+}
+
 /* On 6.12 enabling a namespace with buffered_io and without a path brings the kernel down (kernel-abi 12, trap 3). */
 static int guard_enable(struct worker *w, const struct op *op, char **message)
 {
@@ -69,6 +76,9 @@ static int guard_enable(struct worker *w, const struct op *op, char **message)
 	size_t len;
 	int r;
 
+	/* A namespace that this step has given one has it still: the kernel takes no empty path. */
+	if (w->device && in_one_folder(w->device->path, op->path))
+		return 0;
 	path = strf("%.*sdevice_path", (int)(base_name(op->path) - op->path), op->path);
 	if (!path)
 		return -ENOMEM;
@@ -180,6 +190,8 @@ int worker_write(struct worker *w, const struct op *op, char **data, char **mess
 		line[len++] = '\n';
 	/* An empty value cannot be written; its NUL can, and clears what can be cleared (kernel-abi 2.1). */
 	r = w->kfs->ops->write(w->kfs, op->path, line, len ? len : 1);
+	if (r >= 0 && *op->value && streq(base_name(op->path), "device_path"))
+		w->device = op;
 	return r >= 0 && op->flags & OP_CHECK_BACK ? check_back(w, op, message) : r;
 }
 

@@ -116,6 +116,7 @@ static int run_op(struct worker *w, const struct op *op, char **data, char **mes
 
 int worker_run(struct worker *w, const struct oplist *ops, size_t *ret_done, char **data, char **message)
 {
+	w->device = NULL;
 	for (*ret_done = 0; *ret_done < ops->n; ++*ret_done) {
 		const struct op *op = &ops->items[*ret_done];
 		int r;

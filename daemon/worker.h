@@ -27,6 +27,7 @@ struct worker {
 	struct kfs *kfs;
 	struct worker_page *page;	/* NULL: nobody looks */
 	int sock;			/* -1: none to watch */
+	const struct op *device;	/* of this step: the last one that gave a namespace its device; NULL: none */
 };
 
 /* One step, as a worker does it: for worker_main() and tests. data has room for ops->n. Returns the error (positive errno) and how many

@@ -129,29 +129,30 @@ static int kernel_read(struct kfs *kfs, const char *path, char **ret, size_t *re
 	return 0;
 }
 
-static int kernel_list(struct kfs *kfs, const char *path, struct kfs_list *ret)
+static int add_entries(struct kfs_list *l, const char *buf, size_t len)
 {
-	int fd = open_beneath(of(kfs), path, O_RDONLY | O_DIRECTORY);
-	struct dirent *e;
-	DIR *dir;
 	int r = 0;
 
-	*ret = (struct kfs_list){ 0 };
-	if (fd < 0)
-		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	while (r >= 0 && (errno = 0, e = readdir(dir)))
+	for (size_t at = 0; r >= 0 && at < len;) {
+		const struct dirent64 *e = (const struct dirent64 *)(buf + at);
+
 		if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
-			r = kfs_list_add(ret, e->d_name,
-					 e->d_type == DT_DIR ? KFS_DIR : e->d_type == DT_LNK ? KFS_LINK : KFS_ATTR);
-	if (r >= 0 && errno)
-		r = -errno;
-	closedir(dir);
+			r = kfs_list_add(l, e->d_name, e->d_type == DT_DIR ? KFS_DIR : e->d_type == DT_LNK ? KFS_LINK : KFS_ATTR);
+		at += e->d_reclen;
+	}
+	return r;
+}
+
+static int kernel_list(struct kfs *kfs, const char *path, struct kfs_list *ret)
+{
+	_cleanup_close_ int fd = open_beneath(of(kfs), path, O_RDONLY | O_DIRECTORY);
+	_Alignas(struct dirent64) char buf[8192];
+	ssize_t n;
+	int r = fd < 0 ? fd : 0;
+
+	*ret = (struct kfs_list){ 0 };
+	while (r >= 0 && (n = getdents64(fd, buf, sizeof(buf))) != 0)
+		r = n < 0 ? -errno : add_entries(ret, buf, (size_t)n);
 	if (r < 0)
 		kfs_list_done(ret);
 	return r;

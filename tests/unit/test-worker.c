@@ -353,6 +353,38 @@ static void test_trap_3_enable_without_device(void **state)
 	assert_int_equal(run(f, OP_WRITE, 0, enable, "1"), EIO);
 }
 
+static int run_two(struct fixture *f, const char *device, const char *enable)
+{
+	_cleanup_oplist_ struct oplist ops = { 0 };
+	char *data[2] = { NULL };
+	size_t done;
+
+	forget(f);
+	strbuf_done(&f->kernel.calls);
+	oplist_add(&ops, OP_WRITE, OP_NEWLINE, device, "/dev/vdb", NULL, NULL);
+	oplist_add(&ops, OP_WRITE, OP_NEWLINE, enable, "1", NULL, NULL);
+	return worker_run(&f->worker, &ops, &done, data, &f->message);
+}
+
+/* What a step has just given the namespace itself it does not look at; another one's says nothing, nor does another step's. */
+static void test_enable_behind_device(void **state)
+{
+	static const char device[] = "nvmet/subsystems/s/namespaces/1/device_path", enable[] = "nvmet/subsystems/s/namespaces/1/enable";
+	static const char other[] = "nvmet/subsystems/s/namespaces/2/enable";
+	struct fixture *f = *state;
+
+	tiny_put(&f->kernel, KFS_ATTR, device, "(null)\n");
+	tiny_put(&f->kernel, KFS_ATTR, enable, "0\n");
+	tiny_put(&f->kernel, KFS_ATTR, "nvmet/subsystems/s/namespaces/2/device_path", "(null)\n");
+	tiny_put(&f->kernel, KFS_ATTR, other, "0\n");
+	assert_int_equal(run_two(f, device, other), EINVAL);
+	assert_int_equal(run_two(f, device, enable), 0);
+	assert_calls(f, "write nvmet/subsystems/s/namespaces/1/device_path 9 /dev/vdb\n\nwrite nvmet/subsystems/s/namespaces/1/enable 2 1\n\n");
+	free(tiny_find(&f->kernel, device)->value);
+	tiny_find(&f->kernel, device)->value = strdup("(null)\n");
+	assert_int_equal(run(f, OP_WRITE, OP_NEWLINE, enable, "1"), EINVAL);
+}
+
 /* An oops on 6.1. */
 static void test_unmap_before_enable(void **state)
 {
@@ -1026,6 +1058,7 @@ int main(void)
 		TEST(test_write),
 		TEST(test_check_back),
 		TEST(test_trap_3_enable_without_device),
+		TEST(test_enable_behind_device),
 		TEST(test_unmap_before_enable),
 		TEST(test_trap_4_lu_group),
 		TEST(test_secret),

@@ -227,7 +227,9 @@ static void commit_in_force(struct committer *c, struct commit *k)
 	struct manager *m = c->m;
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
+	/* Without the memory for it the model would not be what the journal says. */
 	if (changes_apply(m->wanted, k->changes, &err) < 0) {
+		manager_survives(err.code == ENOMEM ? -ENOTRECOVERABLE : -err.code);
 		/* Claims make this impossible; were it to happen, what is on disk is right and a restart reads it. */
 		k->done(k->userdata, k->generation, &err);
 		return;
@@ -280,7 +282,7 @@ static int fit(struct manager *m, struct commit *k)
 		r = make_line(k);
 	if (r < 0)
 		return cfg_error_set(&k->err, -r, "the change does not fit what others have made of it meanwhile: %s", strerror(-r));
-	return changes_apply(m->wanted, k->changes, &k->err);
+	return manager_survives(changes_apply(m->wanted, k->changes, &k->err));
 }
 
 /* Fits each to the model as those before it will have made it. What cannot be is taken out of the queue and returned: claims make that
@@ -304,7 +306,7 @@ static struct commit *fit_commits(struct committer *c)
 	}
 	c->last = at;
 	for (; applied; applied = applied->applied_before)
-		changes_revert(c->m->wanted, applied->changes);
+		manager_survives(changes_revert(c->m->wanted, applied->changes));
 	return unfit;
 }
 

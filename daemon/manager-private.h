@@ -74,6 +74,9 @@ void manager_go_later(struct manager *m, struct txn *t);
 void manager_notify_status(struct manager *m);
 /* Appends ledger lines; the file is on tmpfs, so this does not block. */
 int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err);
+/* Passes on a result. But after -ENOTRECOVERABLE the model in memory is of no more use, while what is on disk is whole: then the daemon ends at once,
+ * and the next one begins from there. */
+int manager_survives(int r);
 int manager_set_failed(struct manager *m, const char *element, const char *reason);
 void manager_clear_failed(struct manager *m, const char *element);
 void manager_txn_ended(struct manager *m, struct txn *t);

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include <systemd/sd-daemon.h>
+
 #include "base/file.h"
 #include "base/text.h"
 #include "daemon/transaction.h"
@@ -112,6 +114,14 @@ int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_erro
 	if (m->ledger_bytes > m->ledger_compact_at)
 		compact_ledger(m);
 	return 0;
+}
+
+int manager_survives(int r)
+{
+	if (r != -ENOTRECOVERABLE)
+		return r;
+	fputs(SD_ERR "out of memory; starting again from what is on disk is the only way\n", stderr);
+	_exit(1);
 }
 
 /* What an earlier daemon left unfinished was dealt with: it is as it is wanted, or owed. */

@@ -37,7 +37,7 @@ static int make_changes(struct txn *t)
 	switch (t->request.act) {
 	case ACT_CHANGE:
 		t->request.edits.made = txn_made(t);
-		return edits_to_changes(m->wanted, &t->request.edits, &t->changes, &t->errors);
+		return manager_survives(edits_to_changes(m->wanted, &t->request.edits, &t->changes, &t->errors));
 	case ACT_APPLY:
 	case ACT_RESTORE:
 	case ACT_ROLLBACK:
@@ -286,7 +286,7 @@ static int look_ahead(struct txn *t, char ***ret_claims)
 	_cleanup_strv_ char **more = NULL;
 	int r;
 
-	r = changes_apply(t->m->wanted, &t->changes, &err);
+	r = manager_survives(changes_apply(t->m->wanted, &t->changes, &err));
 	if (r < 0)
 		return cfg_errors_take(&t->errors, &err);
 	r = generate_new(t);
@@ -302,7 +302,7 @@ static int look_ahead(struct txn *t, char ***ret_claims)
 		r = kernel_lower(t->m->wanted, &t->scope, &t->target, &err);
 	if (r < 0 && cfg_error_is_set(&err))
 		cfg_errors_take(&t->errors, &err);
-	changes_revert(t->m->wanted, &t->changes);
+	manager_survives(changes_revert(t->m->wanted, &t->changes));
 	return r;
 }
 

@@ -19,6 +19,18 @@ static void make_plain(char *s)
 		s[i] = '?';
 }
 
+/* What has no place, or the wrong one, must not look as if it were whole: then the words go too. */
+static void fill_missing(struct cfg_error *err, char **at, const char *text)
+{
+	if (*at || !text)
+		return;
+	*at = strdup(text);
+	if (!*at) {
+		free(err->msg);
+		err->msg = NULL;
+	}
+}
+
 __attribute__((format(printf, 5, 0)))
 static int set_v(struct cfg_error *err, int code, const char *object, const char *attr, const char *fmt, va_list ap)
 {
@@ -30,8 +42,8 @@ static int set_v(struct cfg_error *err, int code, const char *object, const char
 	/* Without memory for the words the code still stands. */
 	if (vasprintf(&err->msg, fmt, ap) < 0)
 		err->msg = NULL;
-	err->object = object ? strdup(object) : NULL;
-	err->attr = attr ? strdup(attr) : NULL;
+	fill_missing(err, &err->object, object);
+	fill_missing(err, &err->attr, attr);
 	make_plain(err->msg);
 	make_plain(err->attr);
 	return -code;
@@ -64,19 +76,13 @@ int cfg_error_oom(struct cfg_error *err)
 	return cfg_error_set(err, ENOMEM, "out of memory");
 }
 
-static void fill_missing(char **at, const char *text)
-{
-	if (!*at && text)
-		*at = strdup(text);
-}
-
 void cfg_error_at(struct cfg_error *err, const char *object, const char *attr, const char *place)
 {
 	if (!cfg_error_is_set(err))
 		return;
-	fill_missing(&err->object, object);
-	fill_missing(&err->attr, attr);
-	fill_missing(&err->place, place);
+	fill_missing(err, &err->object, object);
+	fill_missing(err, &err->attr, attr);
+	fill_missing(err, &err->place, place);
 }
 
 void cfg_error_wrap(struct cfg_error *err, const char *fmt, ...)
@@ -156,6 +162,7 @@ int cfg_errors_take(struct cfg_errors *errs, struct cfg_error *err)
 	struct cfg_error *items;
 
 	errs->total++;
+	errs->no_memory |= code == ENOMEM || !err->msg;
 	if (errs->n >= CFG_ERRORS_MAX) {
 		cfg_error_done(err);
 		return -code;
@@ -163,6 +170,7 @@ int cfg_errors_take(struct cfg_errors *errs, struct cfg_error *err)
 	items = reallocarray(errs->items, errs->n + 1, sizeof(*items));
 	if (!items) {
 		cfg_error_done(err);
+		errs->no_memory = true;
 		return -ENOMEM;
 	}
 	errs->items = items;
@@ -182,6 +190,13 @@ int cfg_errors_add(struct cfg_errors *errs, int code, const char *object, const 
 	va_end(ap);
 	cfg_error_at(&err, NULL, NULL, place);
 	return cfg_errors_take(errs, &err);
+}
+
+int cfg_errors_verdict(const struct cfg_errors *errs, size_t total_before)
+{
+	if (errs->no_memory)
+		return -ENOMEM;
+	return errs->total > total_before ? -EINVAL : 0;
 }
 
 void cfg_errors_done(struct cfg_errors *errs)

@@ -27,6 +27,7 @@
  */
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -83,6 +84,7 @@ struct cfg_errors {
 	struct cfg_error *items;
 	size_t n;	/* stored */
 	size_t total;	/* found */
+	bool no_memory;	/* something is missing here for lack of memory: an error, or the words of one */
 };
 
 /* Appends and returns -code. */
@@ -90,6 +92,9 @@ int cfg_errors_add(struct cfg_errors *errs, int code, const char *object, const 
 		   const char *place, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* Appends a filled error, which is emptied. */
 int cfg_errors_take(struct cfg_errors *errs, struct cfg_error *err);
+/* What a check that adds what it finds comes to: 0 if there are no more of them than before it, -ENOMEM when it could not say all, else
+ * -EINVAL. */
+int cfg_errors_verdict(const struct cfg_errors *errs, size_t total_before);
 void cfg_errors_done(struct cfg_errors *errs);
 
 #define _cleanup_errors_ _cleanup_(cfg_errors_done)

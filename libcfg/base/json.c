@@ -323,8 +323,9 @@ static int read_member(struct reader *r, struct json_object *object)
 
 	if (peek(r) != '"')
 		return bad_character(r, "a key in double quotes");
-	if (read_string(r, &key) < 0)
-		return -EINVAL;
+	k = read_string(r, &key);
+	if (k < 0)
+		return k;
 	name = json_object_get_string(key);
 	if (json_object_object_get_ex(object, name, &before)) {
 		struct json_place first = json_place_of(before);

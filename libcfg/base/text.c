@@ -48,13 +48,15 @@ static const char units[] = "KMGTP";
 int text_to_size(const char *s, uint64_t *ret)
 {
 	size_t digits = strspn(s, "0123456789");
-	_cleanup_free_ char *number = strndup(s, digits);
 	const char *unit = s + digits, *at;
+	char number[24];	/* UINT64_MAX has 20 digits, and none is in front of them */
 	uint64_t v;
 	int r;
 
-	if (!number)
-		return -ENOMEM;
+	if (digits >= sizeof(number))
+		return *s == '0' ? -EINVAL : -ERANGE;
+	memcpy(number, s, digits);
+	number[digits] = 0;
 	r = text_to_u64(number, &v);
 	if (r < 0)
 		return r;

@@ -10,14 +10,13 @@
 bool lio_is_wanted(const struct tree *wanted, const struct element *e)
 {
 	const struct object *o = tree_find(wanted, e->object), *backend;
-	_cleanup_free_ char *parent = NULL;
+	char parent[OBJECT_PATH_MAX];
 
 	if (e->kind == KIND_BACKEND)
 		return o && backend_is_shared(wanted, o);
 	if (e->kind != KIND_BRIDGE && e->kind != KIND_ALUA_GROUP)
 		return o;
-	parent = path_parent(e->object);
-	backend = parent ? tree_find(wanted, parent) : NULL;
+	backend = tree_find(wanted, path_parent_in(e->object, parent));
 	if (!backend || !backend_is_shared(wanted, backend))
 		return false;
 	if (e->kind == KIND_BRIDGE)

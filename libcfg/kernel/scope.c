@@ -53,7 +53,9 @@ int element_parse(const char *text, struct element *ret)
 
 		folder = text + strlen(holder) + 1;
 		word = strndup(folder, (size_t)(name - folder));
-		row = word ? attr_find_file(kind, word) : NULL;
+		if (!word)
+			return -ENOMEM;
+		row = attr_find_file(kind, word);
 	}
 	if (row && attr_is_links(row)) {
 		*ret = (struct element){ .edge = row, .kind = kind, .object = steal_ptr(holder), .name = strdup(name + 1),
@@ -826,10 +828,9 @@ static void claim_element(struct gather *g, const char *text, const struct map *
 	const struct change *c;
 	bool whole;
 
-	if (element_parse(text, &e) < 0) {
-		g->r = -EINVAL;
+	g->r = element_parse(text, &e);
+	if (g->r < 0)
 		return;
-	}
 	if (e.edge) {
 		_cleanup_free_ char *list = path_dirname(text);
 

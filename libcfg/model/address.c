@@ -10,10 +10,15 @@
 bool ip_parse(const char *text, struct ip_address *ret)
 {
 	const char *scope = strchr(text, '%');
-	_cleanup_free_ char *plain = scope ? strndup(text, (size_t)(scope - text)) : strdup(text);
+	size_t len = scope ? (size_t)(scope - text) : strlen(text);
+	char plain[INET6_ADDRSTRLEN];
 	struct ip_address a = { .v6 = strchr(text, ':') != NULL, .scope = scope ? scope + 1 : NULL };
 
-	if (!plain || (scope && (!a.v6 || !scope[1])) || inet_pton(a.v6 ? AF_INET6 : AF_INET, plain, a.bytes) != 1)
+	if (len >= sizeof(plain) || (scope && (!a.v6 || !scope[1])))
+		return false;
+	memcpy(plain, text, len);
+	plain[len] = 0;
+	if (inet_pton(a.v6 ? AF_INET6 : AF_INET, plain, a.bytes) != 1)
 		return false;
 	*ret = a;
 	return true;

@@ -391,10 +391,8 @@ static int parse_path(const struct attr_row *row, const char *text, char **ret, 
 			strbuf_add_mem(&b, at, n + 1);
 		at += n + 1;
 	}
-	if (!b.len) {
-		strbuf_done(&b);
+	if (!b.len && !b.failed)
 		return refuse(row, text, err);
-	}
 	*ret = strbuf_steal(&b);
 	return *ret ? 0 : cfg_error_oom(err);
 }
@@ -661,9 +659,13 @@ struct json_object *attr_to_json(const struct attr_row *row, const char *value)
 		o = json_object_new_object();
 		if (o && colon) {
 			_cleanup_free_ char *word = strndup(value, (size_t)(colon - value));
+			struct json_object *name = json_object_new_string(colon + 1);
 
-			if (word)
-				json_object_object_add(o, word, json_object_new_string(colon + 1));
+			if (!word || !name || json_object_object_add(o, word, name) < 0) {
+				json_object_put(name);
+				json_object_put(o);
+				return NULL;
+			}
 		}
 		return o;
 	default:

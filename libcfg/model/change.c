@@ -308,10 +308,8 @@ int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err
 
 		if (r >= 0)
 			continue;
-		if (r == -ENOMEM && item->before && item->after)
-			revert_first(t, c, i + 1);
-		else
-			revert_first(t, c, i);
+		if (revert_first(t, c, i + (r == -ENOMEM && item->before && item->after)) < 0)
+			return cfg_error_set(err, ENOTRECOVERABLE, "out of memory, also to take back what had been done");
 		if (r == -ENOMEM)
 			return cfg_error_oom(err);
 		return cfg_error_set_at(err, -r, item->path, NULL, "%s",
@@ -324,7 +322,7 @@ int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err
 
 int changes_revert(struct tree *t, const struct changes *c)
 {
-	return revert_first(t, c, c->n);
+	return revert_first(t, c, c->n) < 0 ? -ENOTRECOVERABLE : 0;
 }
 
 /* ---- the journal's form ---- */
@@ -358,6 +356,8 @@ static int after_from_json(const struct path *p, const char *path, struct json_o
 	if (object_from_json(o, set, &errs) < 0) {
 		int code = errs.n ? errs.items[0].code : EINVAL;
 
+		if (errs.no_memory)
+			return cfg_error_oom(err);
 		if (!errs.n)
 			return cfg_error_set_at(err, code, path, NULL, "cannot be read");
 		/* It knew the last part of the path only. */
@@ -374,19 +374,22 @@ static int change_from_json(const struct tree *t, struct json_object *json, stru
 	_cleanup_(object_freep) struct object *after = NULL, *before = NULL;
 	struct json_object *at, *set;
 	const struct object *o;
+	int r;
 
 	if (!json_object_is_type(json, json_type_object) || !json_object_object_get_ex(json, "path", &at) ||
 	    !json_object_is_type(at, json_type_string) || !json_object_object_get_ex(json, "set", &set))
 		return cfg_error_set(err, EINVAL, "a change needs path and set");
-	if (path_parse(json_object_get_string(at), &p, NULL, err) < 0)
-		return -EINVAL;
+	r = path_parse(json_object_get_string(at), &p, NULL, err);
+	if (r < 0)
+		return r;
 	path = path_text(&p);
 	if (!path)
 		return cfg_error_oom(err);
 	if (!p.depth)
 		return cfg_error_set(err, EINVAL, "a change needs a path");
-	if (set && after_from_json(&p, path, set, &after, err) < 0)
-		return -EINVAL;
+	r = set ? after_from_json(&p, path, set, &after, err) : 0;
+	if (r < 0)
+		return r;
 	o = tree_find(t, path);
 	/* The record that made it was lost: it is gone already. */
 	if (!o && !after)

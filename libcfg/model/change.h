@@ -33,12 +33,13 @@ int changes_append(struct changes *c, const char *path, const struct object *bef
  * stays absent: object_generate() is the caller's. */
 int changes_diff(const struct tree *a, const struct tree *b, bool merge, struct changes *ret);
 
-/* Makes them in the tree. The tree must be as "before" says (-ESTALE with the path if it is not, nothing changed). */
+/* Makes them in the tree. The tree must be as "before" says (-ESTALE with the path if it is not, nothing changed). -ENOMEM: nothing changed.
+ * -ENOTRECOVERABLE: memory ran out on the way back as well, and the tree is of no more use. */
 int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err);
 /* Others have changed the same objects since, in other attributes and other members of lists: makes of c what does the same to the objects as
  * they are now. 1 when anything had to be made anew, 0 when not, -ESTALE when both have changed the same, -ENOMEM. */
 int changes_rebase(struct changes *c, const struct tree *t);
-/* Takes them back; only on the tree as changes_apply() left it. Negative when memory ran out: then the tree is of no more use. */
+/* Takes them back; only on the tree as changes_apply() left it. -ENOTRECOVERABLE when memory ran out: then the tree is of no more use. */
 int changes_revert(struct tree *t, const struct changes *c);
 
 /* Journal form: [{"path":…, "set":{…}|null}, …]; null removes. A record holds the state after, whole objects. Secrets are references.
@@ -73,7 +74,7 @@ struct edits {
 void edits_done(struct edits *e);
 #define _cleanup_edits_ _cleanup_(edits_done)
 
-/* Turns edits, in order, into one change set over t, which is left as it is. All problems are returned together. Deleting refuses while
+/* Turns edits, in order, into one change set over t, which is left as it is; -ENOTRECOVERABLE: there was no memory for that. All problems are returned together. Deleting refuses while
  * something refers to the object or lives below it and lists that, unless recursive. Generated values are filled in. */
 int edits_to_changes(struct tree *t, const struct edits *e, struct changes *ret, struct cfg_errors *errs);
 

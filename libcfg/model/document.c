@@ -374,8 +374,11 @@ static void report_more(const struct document *d, struct cfg_errors *errs)
 	_cleanup_errors_ struct cfg_errors more = { 0 };
 	size_t read = errs->n;
 
-	if (tree_generate(d->tree) >= 0)
-		validate_tree(d->tree, &more);
+	if (tree_generate(d->tree) < 0 || validate_tree(d->tree, &more) == -ENOMEM)
+		errs->no_memory = true;
+	/* Errors without words cannot be compared, and it is enough to say that there is no memory. */
+	if (errs->no_memory)
+		return;
 	for (size_t i = 0; i < more.n; i++) {
 		struct cfg_errors before = { .items = errs->items, .n = read };
 
@@ -408,7 +411,7 @@ int document_parse(const char *name, const char *text, size_t len, struct docume
 	if (r == -EINVAL)
 		report_more(&d, errs);
 	if (r < 0)
-		return r;
+		return errs->no_memory ? -ENOMEM : r;
 	*ret = d;
 	d = (struct document){ 0 };
 	return 0;
@@ -480,6 +483,14 @@ struct json_object *object_to_json(const struct object *o, unsigned flags)
 
 static int add_below(struct json_object *json, const struct object *o, unsigned flags);
 
+static int add_member(struct json_object *json, const char *key, struct json_object *value /* taken over */)
+{
+	if (value && json_object_object_add(json, key, value) == 0)
+		return 0;
+	json_object_put(value);
+	return -ENOMEM;
+}
+
 static int add_child(struct json_object *json, const struct object *child, unsigned flags)
 {
 	const struct kind_info *info = kind_info(child->kind);
@@ -489,11 +500,10 @@ static int add_child(struct json_object *json, const struct object *child, unsig
 		goto fail;
 	if (!info->singleton && !info->direct && !json_object_object_get_ex(json, info->collection, &collection)) {
 		collection = json_object_new_object();
-		if (!collection || json_object_object_add(json, info->collection, collection) < 0)
+		if (add_member(json, info->collection, collection) < 0)
 			goto fail;
 	}
-	if (json_object_object_add(collection, info->singleton ? info->collection : child->name, o) == 0)
-		return 0;
+	return add_member(collection, info->singleton ? info->collection : child->name, o);
 fail:
 	json_object_put(o);
 	return -ENOMEM;
@@ -524,16 +534,15 @@ static int add_one(struct json_object *json, const struct object *o, unsigned fl
 	}
 	while (depth--) {
 		const struct kind_info *info = kind_info(chain[depth]->kind);
-		struct json_object *collection = info->direct ? json_object_get(at) : json_object_new_object();
+		struct json_object *collection = info->direct ? at : json_object_new_object();
 		struct json_object *inner = json_object_new_object();
 
-		if (!collection || !inner)
+		if (!info->direct && add_member(at, info->collection, collection) < 0) {
+			json_object_put(inner);
 			return -ENOMEM;
-		json_object_object_add(collection, chain[depth]->name, inner);
-		if (info->direct)
-			json_object_put(collection);
-		else
-			json_object_object_add(at, info->collection, collection);
+		}
+		if (add_member(collection, chain[depth]->name, inner) < 0)
+			return -ENOMEM;
 		at = inner;
 	}
 	return add_child(at, o, flags);
@@ -545,9 +554,9 @@ struct json_object *document_build(const struct tree *t, const struct object *ob
 
 	if (!json)
 		return NULL;
-	json_object_object_add(json, "version", json_object_new_int(DOCUMENT_VERSION));
-	if (generation)
-		json_object_object_add(json, "generation", json_object_new_uint64(generation));
+	if (add_member(json, "version", json_object_new_int(DOCUMENT_VERSION)) < 0 ||
+	    (generation && add_member(json, "generation", json_object_new_uint64(generation)) < 0))
+		return NULL;
 	if (object ? add_one(json, object, flags) < 0 : add_below(json, tree_root(t), flags) < 0)
 		return NULL;
 	return steal_ptr(json);

@@ -29,7 +29,8 @@ void document_done(struct document *d);
 
 /* Parses text (see json_parse()) and checks what can be checked without other objects: unknown keys (with the nearest right one),
  * types, ranges, names. Everything wrong is reported at once, including what validate_tree() says that is no consequence of the rest; then
- * *ret is not filled and the return negative. A document without such problems is not validated. */
+ * *ret is not filled and the return negative, -ENOMEM when they could not all be found, or told. A document without such problems is not
+ * validated. */
 int document_parse(const char *name, const char *text, size_t len, struct document *ret, struct cfg_errors *errs);
 
 enum document_flags {

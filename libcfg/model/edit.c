@@ -41,6 +41,12 @@ static int oom(struct editor *e)
 	return cfg_errors_add(e->errs, ENOMEM, NULL, NULL, NULL, "out of memory");
 }
 
+static void forget_copy(struct object *copy)
+{
+	if (copy != &absent_marker)
+		object_free(copy);
+}
+
 static int touch(struct editor *e, const char *path)
 {
 	const struct object *o;
@@ -50,9 +56,15 @@ static int touch(struct editor *e, const char *path)
 		return 0;
 	o = tree_find(e->t, path);
 	copy = o ? object_copy_shallow(o) : &absent_marker;
-	if (!copy || map_put(e->before, path, copy) < 0 || strv_append(&e->touched, path) < 0)
+	if (!copy || strv_append(&e->touched, path) < 0) {
+		forget_copy(copy);
 		return oom(e);
-	return 0;
+	}
+	if (map_put(e->before, path, copy) >= 0)
+		return 0;
+	strv_remove(e->touched, path);
+	forget_copy(copy);
+	return oom(e);
 }
 
 /* ---- attributes ---- */
@@ -201,7 +213,7 @@ static int edit_create(struct editor *e, const char *path)
 	int r;
 
 	if (!parent || make_parent(e, parent) < 0 || touch(e, path) < 0)
-		return -ENOMEM;
+		return oom(e);
 	r = tree_add(e->t, path, &o);
 	if (r == -EEXIST)
 		return cfg_errors_add(e->errs, EEXIST, path, NULL, e->edit->place, "exists already; use set to change it");
@@ -221,7 +233,7 @@ static int edit_set(struct editor *e, const char *path)
 		return edit_create(e, path);
 	if (!o)
 		return cfg_errors_add(e->errs, ENOENT, path, NULL, e->edit->place, "does not exist; use create to make it");
-	return touch(e, path) < 0 ? -ENOMEM : edit_attrs(e, o, path);
+	return touch(e, path) < 0 ? oom(e) : edit_attrs(e, o, path);
 }
 
 /* ---- delete ---- */
@@ -452,9 +464,10 @@ static int collect(struct editor *e, struct changes *ret)
 }
 
 /* Back to what was before: what is new goes first, so that nothing is below what goes. */
-static void restore(struct editor *e)
+static int restore(struct editor *e)
 {
 	size_t n = strv_len(e->touched);
+	int r = 0;
 
 	strv_sort_unique(e->touched);
 	for (size_t i = n; i--;) {
@@ -469,16 +482,17 @@ static void restore(struct editor *e)
 		if (before == &absent_marker)
 			continue;
 		o = tree_find(e->t, e->touched[i]);
-		if (o || tree_add(e->t, e->touched[i], &o) >= 0)
-			object_assign(o, before);
+		if ((!o && tree_add(e->t, e->touched[i], &o) < 0) || object_assign(o, before) < 0)
+			r = -ENOTRECOVERABLE;
 		object_free(before);
 	}
+	return r;
 }
 
 int edits_to_changes(struct tree *t, const struct edits *edits, struct changes *ret, struct cfg_errors *errs)
 {
 	struct editor e = { .t = t, .errs = errs, .before = map_new(), .made = edits->made };
-	int r = 0;
+	int r = 0, lost;
 
 	if (!e.before)
 		return oom(&e);
@@ -489,9 +503,13 @@ int edits_to_changes(struct tree *t, const struct edits *edits, struct changes *
 	}
 	if (r >= 0 && collect(&e, ret) < 0)
 		r = oom(&e);
-	restore(&e);
+	lost = restore(&e);
 	map_free(e.before);
 	strv_free(e.touched);
+	if (lost < 0)
+		r = lost;
+	else if (r < 0 && errs->no_memory)
+		r = -ENOMEM;
 	if (r < 0)
 		changes_done(ret);
 	return r;

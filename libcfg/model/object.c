@@ -26,6 +26,15 @@ struct tree {
 
 /* ---- the index ---- */
 
+static void drop_empty(struct tree *t, const char *key, struct holders *h)
+{
+	if (h->n)
+		return;
+	map_del(t->index, key);
+	free(h->items);
+	free(h);
+}
+
 static int index_add(struct tree *t, const char *key, struct object *o)
 {
 	struct holders *h = map_get(t->index, key);
@@ -41,8 +50,10 @@ static int index_add(struct tree *t, const char *key, struct object *o)
 		size_t size = h->size ? 2 * h->size : 1;
 		struct object **items = reallocarray(h->items, size, sizeof(*items));
 
-		if (!items)
+		if (!items) {
+			drop_empty(t, key, h);
 			return -ENOMEM;
+		}
 		h->items = items;
 		h->size = size;
 	}
@@ -59,11 +70,8 @@ static void index_del(struct tree *t, const char *key, const struct object *o)
 			h->items[i] = h->items[--h->n];
 			break;
 		}
-	if (h && !h->n) {
-		map_del(t->index, key);
-		free(h->items);
-		free(h);
-	}
+	if (h)
+		drop_empty(t, key, h);
 }
 
 /* Names of a sorted set that another sorted set has not: takes them in or out of the index. */
@@ -627,16 +635,18 @@ struct tree *tree_copy(const struct tree *t)
 
 struct object *tree_find(const struct tree *t, const char *path)
 {
-	_cleanup_free_ char *copy = strdup(path);
+	char copy[OBJECT_PATH_MAX], *at = copy;
 	struct object *o = t->root;
-	char *at = copy;
 	const char *name;
 	enum kind kind;
 	int r = 0;
 
-	while (copy && o && (r = path_cut(o->kind, &at, &kind, &name)) > 0)
+	if (strlen(path) >= sizeof(copy))
+		return NULL;
+	strcpy(copy, path);
+	while (o && (r = path_cut(o->kind, &at, &kind, &name)) > 0)
 		o = object_child(o, kind, name);
-	return copy && r == 0 ? o : NULL;
+	return r == 0 ? o : NULL;
 }
 
 int tree_add(struct tree *t, const char *path, struct object **ret)

@@ -42,6 +42,9 @@ struct object *tree_root(const struct tree *t);
 /* All objects, the root not counted. */
 size_t tree_count(const struct tree *t);
 
+/* Longer than any path of an object with the NUL behind it, since names are bounded: so nothing has to be allocated to look for one. */
+#define OBJECT_PATH_MAX 2048
+
 /* "subsystems/NQN/namespaces/1": borrowed, NULL when absent or when the path makes no sense. Names in a path are taken as
  * they are (canonical). */
 struct object *tree_find(const struct tree *t, const char *path);
@@ -115,6 +118,8 @@ int path_cut(enum kind parent, char **at, enum kind *ret_kind, const char **ret_
 enum kind path_kind(const char *path);
 /* Path of the parent; caller frees. "" at the top. */
 char *path_parent(const char *path);
+/* The same without an allocation; returns buf. */
+const char *path_parent_in(const char *path, char buf[OBJECT_PATH_MAX]);
 /* Whether path is that of the object at top, or of one below it. */
 bool path_is_within(const char *path, const char *top);
 

@@ -40,31 +40,46 @@ int path_cut(enum kind parent, char **at, enum kind *ret_kind, const char **ret_
 
 enum kind path_kind(const char *path)
 {
-	_cleanup_free_ char *copy = strdup(path);
+	char copy[OBJECT_PATH_MAX], *at = copy;
 	enum kind kind = KIND_ROOT;
 	const char *name;
-	char *at = copy;
 	int r;
 
-	while (copy && (r = path_cut(kind, &at, &kind, &name)) != 0)
+	if (strlen(path) >= sizeof(copy))
+		return KIND_MAX;
+	strcpy(copy, path);
+	while ((r = path_cut(kind, &at, &kind, &name)) != 0)
 		if (r < 0)
 			return KIND_MAX;
-	return copy ? kind : KIND_MAX;
+	return kind;
+}
+
+const char *path_parent_in(const char *path, char buf[OBJECT_PATH_MAX])
+{
+	const char *last = strrchr(path, '/');
+	size_t len = last ? (size_t)(last - path) : 0;
+	enum kind kind;
+
+	if (len >= OBJECT_PATH_MAX)
+		len = 0;
+	memcpy(buf, path, len);
+	buf[len] = 0;
+	kind = path_kind(buf);
+	/* "backends/B/bridge" and "targets/iscsi/IQN" end with one part, all else with two. */
+	if (kind != KIND_MAX && kind != KIND_ROOT &&
+	    (kind_direct_child(kind) != KIND_MAX || kind_from_collection(kind, last + 1) != KIND_MAX))
+		return buf;
+	while (last && last > path && *--last != '/')
+		;
+	buf[last && *last == '/' ? (size_t)(last - path) : 0] = 0;
+	return buf;
 }
 
 char *path_parent(const char *path)
 {
-	const char *last = strrchr(path, '/');
-	_cleanup_free_ char *before = last ? strndup(path, (size_t)(last - path)) : strdup("");
-	enum kind kind = before ? path_kind(before) : KIND_MAX;
+	char buf[OBJECT_PATH_MAX];
 
-	/* "backends/B/bridge" and "targets/iscsi/IQN" end with one part, all else with two. */
-	if (kind != KIND_MAX && kind != KIND_ROOT &&
-	    (kind_direct_child(kind) != KIND_MAX || kind_from_collection(kind, last + 1) != KIND_MAX))
-		return steal_ptr(before);
-	while (last && last > path && *--last != '/')
-		;
-	return last && *last == '/' ? strndup(path, (size_t)(last - path)) : strdup("");
+	return strdup(path_parent_in(path, buf));
 }
 
 /* Of the part behind those that are in b already. */
@@ -149,6 +164,7 @@ static int parse_step(struct path *p, char **at, const char *text, enum kind *re
 	enum kind kind = kind_from_collection(parent, collection);
 	char *canonical;
 	bool direct = kind == KIND_MAX && kind_direct_child(parent) != KIND_MAX;
+	int r;
 
 	if (direct)
 		kind = kind_direct_child(parent);
@@ -165,9 +181,10 @@ static int parse_step(struct path *p, char **at, const char *text, enum kind *re
 			*ret_collection = kind;
 			return 0;
 		}
-		if (name_parse(kind, name, &canonical, err) < 0) {
+		r = name_parse(kind, name, &canonical, err);
+		if (r < 0) {
 			cfg_error_wrap(err, "%.300s", text);
-			return -EINVAL;
+			return r;
 		}
 	}
 	if (!canonical)

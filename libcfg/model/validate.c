@@ -295,7 +295,7 @@ int validate_tree(const struct tree *t, struct cfg_errors *errs)
 	size_t before = errs->total;
 
 	check_below(t, tree_root(t), errs);
-	return errs->total > before ? -EINVAL : 0;
+	return cfg_errors_verdict(errs, before);
 }
 
 /* Once each, however many changes lead to it. */
@@ -319,7 +319,9 @@ static int check_users(const struct tree *t, const char *path, struct map *seen,
 	struct users u;
 	int r = 0;
 
-	if (path_parse(path, &p, NULL, NULL) < 0 || p.depth != 1 || kind_info(p.kind[0])->singleton)
+	if (path_parse(path, &p, NULL, NULL) == -ENOMEM)
+		return -ENOMEM;
+	if (p.depth != 1 || kind_info(p.kind[0])->singleton)
 		return 0;
 	u = tree_users(t, p.kind[0], p.name[0]);
 	for (size_t i = 0; r >= 0 && i < u.n; i++)
@@ -446,5 +448,5 @@ int validate_changes(const struct tree *t, const struct changes *c, struct cfg_e
 	}
 	if (r < 0)
 		return cfg_errors_add(errs, ENOMEM, NULL, NULL, NULL, "out of memory");
-	return errs->total > before ? -EINVAL : 0;
+	return cfg_errors_verdict(errs, before);
 }

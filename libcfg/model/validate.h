@@ -11,7 +11,7 @@
 
 #include "model/change.h"
 
-/* Everything. Returns 0 or -EINVAL with all problems in errs. */
+/* Everything. Returns 0, or -EINVAL with all problems in errs; or -ENOMEM when they could not all be found, or told. */
 int validate_tree(const struct tree *t, struct cfg_errors *errs);
 
 /* What the changes touch and what refers to it, in a tree to which they were applied. Costs what is touched. */

@@ -62,11 +62,19 @@ int store_snapshot_text(const struct tree *t, uint64_t generation, char **ret, s
 	return json ? print_document(json, ret, ret_len) : -ENOMEM;
 }
 
+static int add_member(struct json_object *to, const char *key, struct json_object *value /* taken over */)
+{
+	if (value && json_object_object_add(to, key, value) >= 0)
+		return 0;
+	json_object_put(value);
+	return -ENOMEM;
+}
+
 static int move_member(struct json_object *to, struct json_object *from, const char *key)
 {
 	struct json_object *v;
 
-	return json_object_object_get_ex(from, key, &v) ? json_object_object_add(to, key, json_object_get(v)) : 0;
+	return json_object_object_get_ex(from, key, &v) ? add_member(to, key, json_object_get(v)) : 0;
 }
 
 static struct json_object *saved_new(const struct tree *t, time_t when, const char *label)
@@ -74,9 +82,9 @@ static struct json_object *saved_new(const struct tree *t, time_t when, const ch
 	struct json_object *saved = json_object_new_object();
 	size_t len = text_utf8_prefix(label, strnlen(label, LABEL_MAX));
 
-	if (saved && json_object_object_add(saved, "time", json_object_new_int64(when)) >= 0 &&
-	    json_object_object_add(saved, "label", json_object_new_string_len(label, (int)len)) >= 0 &&
-	    json_object_object_add(saved, "objects", json_object_new_uint64(tree_count(t))) >= 0)
+	if (saved && add_member(saved, "time", json_object_new_int64(when)) >= 0 &&
+	    add_member(saved, "label", json_object_new_string_len(label, (int)len)) >= 0 &&
+	    add_member(saved, "objects", json_object_new_uint64(tree_count(t))) >= 0)
 		return saved;
 	json_object_put(saved);
 	return NULL;
@@ -94,7 +102,7 @@ int store_generation_text(const struct tree *t, uint64_t generation, time_t when
 		return -ENOMEM;
 	}
 	json_object_object_foreach(json, key, v)
-		if (json_object_object_add(out, key, json_object_get(v)) < 0)
+		if (add_member(out, key, json_object_get(v)) < 0)
 			return -ENOMEM;
 	return print_document(out, ret, ret_len);
 }
@@ -103,13 +111,14 @@ int store_generation_text(const struct tree *t, uint64_t generation, time_t when
 
 static bool number_of_file(const char *name, uint64_t *ret)
 {
-	size_t len = strlen(name);
-	_cleanup_free_ char *digits = NULL;
+	size_t len = strlen(name), n = len - strlen(SUFFIX);
+	char digits[24];
 
-	if (len <= strlen(SUFFIX) || !streq(name + len - strlen(SUFFIX), SUFFIX))
+	if (len <= strlen(SUFFIX) || n >= sizeof(digits) || !streq(name + n, SUFFIX))
 		return false;
-	digits = strndup(name, len - strlen(SUFFIX));
-	return digits && text_to_u64(digits, ret) >= 0 && *ret > 0 && *ret <= INT64_MAX;
+	memcpy(digits, name, n);
+	digits[n] = 0;
+	return text_to_u64(digits, ret) >= 0 && *ret > 0 && *ret <= INT64_MAX;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -171,15 +180,14 @@ int generation_numbers(const struct store_paths *p, uint64_t **ret, size_t *ret_
 /* ---- listing ---- */
 
 /* The beginning of a file up to the end of "saved", made JSON again by closing it; NULL when it is not as we write it. */
-static char *read_head(const char *path)
+static const char *read_head(const char *path, char head[HEAD_MAX + 1])
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	_cleanup_free_ char *head = malloc(HEAD_MAX + 1);
 	char tail[2], *end;
 	struct stat st;
 	ssize_t n;
 
-	if (fd < 0 || !head || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return NULL;
 	n = pread(fd, head, HEAD_MAX, 0);
 	/* A file that was cut off has another end. */
@@ -190,25 +198,30 @@ static char *read_head(const char *path)
 	if (!end || end + 6 > head + n)
 		return NULL;
 	memcpy(end + 4, "\n}", 3);
-	return steal_ptr(head);
+	return head;
 }
 
-static bool describe_by_head(const char *path, struct generation *ret)
+/* 1, 0 when it has no such head, -ENOMEM. */
+static int describe_by_head(const char *path, struct generation *ret)
 {
-	_cleanup_free_ char *head = read_head(path);
+	char buf[HEAD_MAX + 1];
+	const char *head = read_head(path, buf);
 	_cleanup_json_ struct json_object *json = NULL;
 	struct json_object *saved, *when, *label, *objects;
 
-	if (!head || json_parse(path, head, strlen(head), &json, NULL) < 0 ||
-	    !json_object_object_get_ex(json, "saved", &saved) || !json_object_is_type(saved, json_type_object) ||
+	int r = head ? json_parse(path, head, strlen(head), &json, NULL) : -EINVAL;
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 || !json_object_object_get_ex(json, "saved", &saved) || !json_object_is_type(saved, json_type_object) ||
 	    !json_object_object_get_ex(saved, "time", &when) || !json_object_is_type(when, json_type_int) ||
 	    !json_object_object_get_ex(saved, "label", &label) || !json_object_is_type(label, json_type_string) ||
 	    !json_object_object_get_ex(saved, "objects", &objects) || !json_object_is_type(objects, json_type_int))
-		return false;
+		return 0;
 	ret->when = (time_t)json_object_get_int64(when);
 	ret->objects = (size_t)json_object_get_uint64(objects);
 	ret->label = strdup(json_object_get_string(label));
-	return ret->label;
+	return ret->label ? 1 : -ENOMEM;
 }
 
 /* One that someone wrote or edited is read whole. */
@@ -229,11 +242,13 @@ static int describe_by_content(const struct store_paths *p, const char *path, st
 static int describe(const struct store_paths *p, uint64_t number, struct generation *ret, struct cfg_errors *errs)
 {
 	_cleanup_free_ char *path = store_path_generation(p, number);
+	int r;
 
 	*ret = (struct generation){ .number = number };
 	if (!path)
 		return -ENOMEM;
-	return describe_by_head(path, ret) ? 0 : describe_by_content(p, path, ret, errs);
+	r = describe_by_head(path, ret);
+	return r ? r : describe_by_content(p, path, ret, errs);
 }
 
 void generations_free(struct generation *g, size_t n)

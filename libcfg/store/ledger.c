@@ -219,6 +219,14 @@ static int do_settle(struct ledger *l)
 /* ---- records ---- */
 
 /* A record is ["verb", argument…]. Nothing but UTF-8 is read back, so nothing else may be written; names of ours always are. */
+static int add_value(struct json_object *array, struct json_object *value /* taken over */)
+{
+	if (value && json_object_array_add(array, value) >= 0)
+		return 0;
+	json_object_put(value);
+	return -ENOMEM;
+}
+
 static int add_string(struct json_object *array, const char *s)
 {
 	_cleanup_free_ char *clean = strdup(s);
@@ -229,7 +237,7 @@ static int add_string(struct json_object *array, const char *s)
 		for (char *c = clean; *c; c++)
 			if (*c & 0x80)
 				*c = '?';
-	return json_object_array_add(array, json_object_new_string(clean)) < 0 ? -ENOMEM : 0;
+	return add_value(array, json_object_new_string(clean));
 }
 
 static struct json_object *record_new(const char *verb)
@@ -268,7 +276,7 @@ static int write_names(struct strbuf *line, const char *verb, const char *a, con
 static int write_numbered(struct strbuf *line, const char *verb, uint64_t txn, char *const *elements)
 {
 	struct json_object *record = record_new(verb);
-	int r = record ? json_object_array_add(record, json_object_new_uint64(txn)) : -ENOMEM;
+	int r = record ? add_value(record, json_object_new_uint64(txn)) : -ENOMEM;
 
 	for (; r >= 0 && elements && *elements; elements++)
 		r = add_string(record, *elements);

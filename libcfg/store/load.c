@@ -334,6 +334,9 @@ int store_load(const struct store_paths *p, struct loaded *ret, struct cfg_error
 		r = load_journal(&s, base, err);
 	if (r < 0)
 		return r;
+	/* Something that ought to be said could not be. */
+	if (l.shouts.no_memory)
+		return cfg_error_oom(err);
 	*ret = l;
 	l = (struct loaded){ 0 };
 	return 0;

@@ -31,7 +31,7 @@ void loaded_done(struct loaded *l);
  * generation if need be) and written as a new snapshot, and shouts says so. What a crash or a loss of power has left of the journal's last
  * write is cut off silently, and so goes what file_replace() has left. A bad record in the middle is shouted, and those behind it are applied:
  * each object is in the newest state that can be read. What is returned is durable. Returns negative only when something cannot be read for reasons that lie
- * outside (permission, I/O error), never for content. */
+ * outside (permission, I/O error, no memory), never for content. */
 int store_load(const struct store_paths *p, struct loaded *ret, struct cfg_error *err);
 
 /* One journal line, newline included: checksum, generation, time, what kind of act ("set", "apply", …), changes. Caller frees. -EFBIG, as

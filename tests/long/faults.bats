@@ -19,3 +19,7 @@ both() {
 @test "every call of reading fails too" { both failing-reads; }
 @test "a worker dies in every call" { both dying-workers; }
 @test "the daemon is killed in every call, which is done or fails" { both dying-daemon; }
+
+@test "memory runs out at every allocation of libcfg" {
+	"$BUILD_DIR/tests/unit/test-no-memory"
+}

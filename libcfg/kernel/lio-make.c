@@ -322,9 +322,12 @@ static int make_lun(struct planner *p, const char *path, const struct object *ta
 {
 	const char *backend = object_get(target, "backend"), *group = object_get(target, "alua_group");
 	_cleanup_free_ char *folder = lio_folder(p, path), *far = strf("backends/%s", backend), *storage = far ? lio_folder(p, far) : NULL;
+	const struct object *known = lio_backend(p, backend);
 	struct step *s;
 	int r;
 
+	if (!storage && known && object_get(known, "storage_object"))
+		return cfg_error_oom(p->err);
 	if (!storage)
 		return far ? cfg_error_set_at(p->err, ENOENT, path, "backend", "names %s, of which nobody knows where it stands in the kernel",
 					      backend) : -ENOMEM;

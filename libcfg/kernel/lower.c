@@ -16,6 +16,8 @@ static int lower_namespace(struct object *o, const struct object *wanted, const 
 	_cleanup_free_ char *bridge = shared ? backend_bridge_name(b) : NULL, *disk = bridge ? bridge_disk_of(bridge) : NULL;
 	const char *device = shared ? disk : b ? object_get(b, "device") ? object_get(b, "device") : object_get(b, "path") : NULL;
 
+	if (shared && !device && object_get(b, "vpd_unit_serial"))
+		return cfg_error_oom(err);
 	if (!device) {
 		_cleanup_free_ char *path = object_path(wanted);
 

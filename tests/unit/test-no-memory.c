@@ -264,7 +264,7 @@ static int try_plan(struct fixture *f, unsigned long *ret_n, char **ret)
 	int r = kernel_scope(f->after, &f->changes, &scope);
 
 	if (r >= 0)
-		r = kernel_claims(f->after, &f->changes, &scope, &claims);
+		r = kernel_claims(f->after, &f->changes, &scope, NULL, &claims);
 	if (r >= 0)
 		r = kernel_lower(f->after, &scope, &target, &err);
 	if (r >= 0)

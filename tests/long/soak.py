@@ -262,7 +262,7 @@ class Client(threading.Thread):
 
     def let_in(self):
         nqn, host = self.pick(self.subsystems), self.pick(self.hosts)
-        return nqn and host and ['set', 'subsystems/' + nqn, 'allow_any_host=false', 'allowed_hosts%s=%s' % (self.random.choice(['+', '-']), host)]
+        return nqn and host and ['set', 'subsystems/' + nqn, 'allow_any_host=false', 'allowed_hosts+=' + host]
 
     def make_target(self):
         if len(self.targets) > 2:
@@ -304,7 +304,7 @@ class Client(threading.Thread):
         used = self.pick(self.used()) or 'base0'
         path = '%s/wrong-%d' % (self.folder, self.number)
         with open(path, 'wb') as f:
-            f.write(self.random.choice([b'', b'{', b'{"version":1,"ports":{"1":{}}}', b'{"version":9}', self.random.randbytes(200),
+            f.write(self.random.choice([b'', b'{', b'{"version":1,"ports":{"1":{"nothing":1}}}', b'{"version":9}', self.random.randbytes(200),
                                         b'{"version":1,"subsystems":{"nqn.2026-11.org.example:x":{"namespaces":{"1":{"backend":"none"}}}}}']))
         return self.random.choice([
             ['create', 'subsystems/' + some], ['create', 'subsystems/no-nqn'], ['set', 'subsystems/' + some, 'nothing=1'],

@@ -118,8 +118,10 @@ static void list_fabrics(void)
 __attribute__((constructor)) static void complete_kinds(void)
 {
 	list_fabrics();
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		kinds[i].n_rows = count_rows(kinds[i].rows);
+		assert(kinds[i].n_rows <= ROWS_MAX);
+	}
 }
 
 const struct kind_info *kind_info(enum kind kind)

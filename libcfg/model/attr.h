@@ -165,6 +165,9 @@ struct attr_row {
 	const char *doc;		/* one or two sentences for help and manual */
 };
 
+/* No kind has more rows than this. */
+#define ROWS_MAX 128
+
 /* What the table knows about each kind of object. */
 struct kind_info {
 	enum kind kind;

@@ -177,6 +177,63 @@ struct users tree_key_owners(const struct tree *t, const char *key)
 	return users_of(t, key);
 }
 
+/* ---- values: a bit for each row of the kind, and room for those alone that are set ---- */
+
+#define BITS 64
+
+/* How many rows before this one have a value: where its own is, or would be. */
+static size_t value_slot(const struct object *o, size_t row)
+{
+	size_t slot = 0, word = row / BITS;
+
+	for (size_t i = 0; i < word; i++)
+		slot += (size_t)__builtin_popcountll(o->present[i]);
+	return slot + (size_t)__builtin_popcountll(o->present[word] & ((UINT64_C(1) << row % BITS) - 1));
+}
+
+static bool has_value(const struct object *o, size_t row)
+{
+	return o->present[row / BITS] >> row % BITS & 1;
+}
+
+static struct value value_get(const struct object *o, const struct attr_row *row)
+{
+	size_t i = attr_index(o->kind, row);
+
+	return has_value(o, i) ? o->values[value_slot(o, i)] : (struct value){ 0 };
+}
+
+static size_t value_count(const struct object *o)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(o->present); i++)
+		n += (size_t)__builtin_popcountll(o->present[i]);
+	return n;
+}
+
+/* Takes over v, and gives up what was there; an empty one makes the row absent. Only a row that had no value needs memory, -ENOMEM. */
+static int value_put(struct object *o, const struct attr_row *row, struct value v)
+{
+	size_t i = attr_index(o->kind, row), slot = value_slot(o, i), n = value_count(o);
+	struct value *values;
+
+	if (v.text && !has_value(o, i)) {
+		values = reallocarray(o->values, n + 1, sizeof(*values));
+		if (!values)
+			return -ENOMEM;
+		o->values = values;
+		memmove(values + slot + 1, values + slot, (n - slot) * sizeof(*values));
+		o->present[i / BITS] |= UINT64_C(1) << i % BITS;
+	} else if (!v.text && has_value(o, i)) {
+		memmove(o->values + slot, o->values + slot + 1, (n - slot - 1) * sizeof(*o->values));
+		o->present[i / BITS] &= ~(UINT64_C(1) << i % BITS);
+	}
+	if (v.text)
+		o->values[slot] = v;
+	return 0;
+}
+
 /* ---- objects ---- */
 
 static struct object *object_new(enum kind kind, const char *name)
@@ -187,11 +244,7 @@ static struct object *object_new(enum kind kind, const char *name)
 		return NULL;
 	o->kind = kind;
 	o->name = strdup(name);
-	if (kind_info(kind)->n_rows)
-		o->values = calloc(kind_info(kind)->n_rows, sizeof(*o->values));
-	if (!o->name || (kind_info(kind)->n_rows && !o->values)) {
-		free(o->name);
-		free(o->values);
+	if (!o->name) {
 		free(o);
 		return NULL;
 	}
@@ -206,12 +259,12 @@ struct object *object_new_detached(enum kind kind, const char *name)
 static void values_clear(struct object *o)
 {
 	attr_foreach(row, o->kind) {
-		struct value *v = &o->values[attr_index(o->kind, row)];
+		struct value v = value_get(o, row);
 
 		if (attr_is_list(row))
-			v->list = strv_free(v->list);
+			strv_free(v.list);
 		else
-			v->text = (free(v->text), NULL);
+			free(v.text);
 	}
 }
 
@@ -362,7 +415,7 @@ void object_remove(struct object *o)
 
 const char *object_get_row(const struct object *o, const struct attr_row *row)
 {
-	return attr_is_list(row) ? NULL : o->values[attr_index(o->kind, row)].text;
+	return attr_is_list(row) ? NULL : value_get(o, row).text;
 }
 
 const char *object_get(const struct object *o, const char *attr)
@@ -374,7 +427,7 @@ const char *object_get(const struct object *o, const char *attr)
 
 char *const *object_get_list(const struct object *o, const struct attr_row *row)
 {
-	return attr_is_list(row) ? o->values[attr_index(o->kind, row)].list : NULL;
+	return attr_is_list(row) ? value_get(o, row).list : NULL;
 }
 
 const char *object_effective(const struct object *o, const struct attr_row *row)
@@ -386,27 +439,30 @@ const char *object_effective(const struct object *o, const struct attr_row *row)
 
 int object_set(struct object *o, const struct attr_row *row, const char *text)
 {
-	struct value *v = &o->values[attr_index(o->kind, row)];
+	struct value old = value_get(o, row), new = { 0 };
 	struct key had[KEYS_MAX], has[KEYS_MAX];
-	char *copy = NULL, *old = v->text;
 	size_t n;
 
 	assert(!attr_is_list(row));
-	if (streq_ptr(old, text))
+	if (streq_ptr(old.text, text))
 		return 0;
 	if (text) {
-		copy = strdup(text);
-		if (!copy)
+		new.text = strdup(text);
+		if (!new.text)
 			return -ENOMEM;
 	}
 	n = o->tree ? keys_of_row(o, row, had) : 0;
-	v->text = copy;
-	if (o->tree && reindex(o, had, n, has, keys_of_row(o, row, has)) < 0) {
-		v->text = old;
-		free(copy);
+	if (value_put(o, row, new) < 0) {
+		free(new.text);
 		return -ENOMEM;
 	}
-	free(old);
+	/* What is made absent adds no key, so putting back always has its room. */
+	if (o->tree && reindex(o, had, n, has, keys_of_row(o, row, has)) < 0) {
+		value_put(o, row, old);
+		free(new.text);
+		return -ENOMEM;
+	}
+	free(old.text);
 	return 0;
 }
 
@@ -417,27 +473,29 @@ int object_set_attr(struct object *o, const char *attr, const char *text)
 
 int object_set_list(struct object *o, const struct attr_row *row, char *const *list)
 {
-	struct value *v = &o->values[attr_index(o->kind, row)];
-	_cleanup_strv_ char **old = v->list;
+	char **old = value_get(o, row).list;
 	_cleanup_strv_ char **copy = list && *list ? strv_copy(list) : NULL;
 
 	assert(attr_is_list(row));
+	if (list && *list && !copy)
+		return -ENOMEM;
 	strv_sort_unique(copy);
-	if ((list && *list && !copy) || strv_equal(copy, old)) {
-		int r = list && *list && !copy ? -ENOMEM : 0;
-
-		steal_ptr(old);
-		return r;
-	}
+	if (strv_equal(copy, old))
+		return 0;
 	if (o->tree && index_names(o, row, copy, old, true) < 0) {
 		/* What was added of it goes again; the rest is not there, which does not matter. */
 		index_names(o, row, copy, old, false);
-		steal_ptr(old);
+		return -ENOMEM;
+	}
+	if (value_put(o, row, (struct value){ .list = copy }) < 0) {
+		if (o->tree)
+			index_names(o, row, copy, old, false);
 		return -ENOMEM;
 	}
 	if (o->tree)
 		index_names(o, row, old, copy, false);
-	v->list = steal_ptr(copy);
+	steal_ptr(copy);
+	strv_free(old);
 	return 0;
 }
 
@@ -474,28 +532,33 @@ bool object_lists(const struct object *o, const struct attr_row *row, const char
 
 int object_list_add(struct object *o, const struct attr_row *row, const char *name)
 {
-	struct value *v = &o->values[attr_index(o->kind, row)];
+	struct value v = value_get(o, row);
 	char *const one[] = { (char *)name, NULL };
-	size_t n = strv_len(v->list), slot;
+	size_t n = strv_len(v.list), slot;
 	_cleanup_free_ char *copy = NULL;
 	char **list;
 	bool found;
 
 	assert(attr_is_list(row));
-	slot = list_slot(v->list, n, name, &found);
+	slot = list_slot(v.list, n, name, &found);
 	if (found)
 		return 0;
 	copy = strdup(name);
-	list = copy ? reallocarray(v->list, n + 2, sizeof(*list)) : NULL;
+	list = copy ? reallocarray(v.list, n + 2, sizeof(*list)) : NULL;
 	if (!list)
 		return -ENOMEM;
-	if (!v->list)
+	if (!n)
 		list[0] = NULL;
-	v->list = list;
+	/* An empty list is none, so a first name needs room for the list, too. */
+	if (value_put(o, row, (struct value){ .list = list }) < 0) {
+		free(list);
+		return -ENOMEM;
+	}
 	if (o->tree && index_names(o, row, one, NULL, true) < 0) {
-		/* An empty list is none. */
-		if (!n)
-			free(steal_ptr(v->list));
+		if (!n) {
+			value_put(o, row, (struct value){ 0 });
+			free(list);
+		}
 		return -ENOMEM;
 	}
 	memmove(list + slot + 1, list + slot, (n + 1 - slot) * sizeof(*list));
@@ -505,21 +568,23 @@ int object_list_add(struct object *o, const struct attr_row *row, const char *na
 
 void object_list_remove(struct object *o, const struct attr_row *row, const char *name)
 {
-	struct value *v = &o->values[attr_index(o->kind, row)];
+	char **list = value_get(o, row).list;
 	char *const one[] = { (char *)name, NULL };
-	size_t n = strv_len(v->list), slot;
+	size_t n = strv_len(list), slot;
 	bool found;
 
 	assert(attr_is_list(row));
-	slot = list_slot(v->list, n, name, &found);
+	slot = list_slot(list, n, name, &found);
 	if (!found)
 		return;
 	if (o->tree)
 		index_names(o, row, one, NULL, false);
-	free(v->list[slot]);
-	memmove(v->list + slot, v->list + slot + 1, (n - slot) * sizeof(*v->list));
-	if (n == 1)
-		free(steal_ptr(v->list));
+	free(list[slot]);
+	memmove(list + slot, list + slot + 1, (n - slot) * sizeof(*list));
+	if (n == 1) {
+		value_put(o, row, (struct value){ 0 });
+		free(list);
+	}
 }
 
 const char *object_variant(const struct object *o)

@@ -27,7 +27,8 @@ struct object {
 	struct object *parent;
 	struct object **children;	/* by kind, then natural order of name */
 	size_t n_children;
-	struct value *values;	/* one for each row of the kind */
+	uint64_t present[ROWS_MAX / 64];	/* a bit for each row of the kind: has a value */
+	struct value *values;	/* theirs, in the order of the rows */
 };
 
 struct tree;

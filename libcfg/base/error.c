@@ -199,6 +199,15 @@ int cfg_errors_verdict(const struct cfg_errors *errs, size_t total_before)
 	return errs->total > total_before ? -EINVAL : 0;
 }
 
+void cfg_errors_move(struct cfg_errors *to, struct cfg_errors *from)
+{
+	to->total += from->total - from->n;
+	to->no_memory |= from->no_memory;
+	for (size_t i = 0; i < from->n; i++)
+		cfg_errors_take(to, &from->items[i]);
+	cfg_errors_done(from);
+}
+
 void cfg_errors_done(struct cfg_errors *errs)
 {
 	for (size_t i = 0; i < errs->n; i++)

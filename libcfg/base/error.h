@@ -95,6 +95,8 @@ int cfg_errors_take(struct cfg_errors *errs, struct cfg_error *err);
 /* What a check that adds what it finds comes to: 0 if there are no more of them than before it, -ENOMEM when it could not say all, else
  * -EINVAL. */
 int cfg_errors_verdict(const struct cfg_errors *errs, size_t total_before);
+/* Appends all of from, which is emptied, and counts what is not stored in either. */
+void cfg_errors_move(struct cfg_errors *to, struct cfg_errors *from);
 void cfg_errors_done(struct cfg_errors *errs);
 
 #define _cleanup_errors_ _cleanup_(cfg_errors_done)

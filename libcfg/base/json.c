@@ -6,8 +6,8 @@
 #include "base/json.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
+#include "base/map.h"
 #include "base/text.h"
 
 struct reader {
@@ -16,6 +16,11 @@ struct reader {
 	size_t line_start;
 	unsigned line;
 	unsigned depth;
+	bool places;			/* values remember theirs */
+	json_member_fn member;		/* or NULL */
+	void *userdata;
+	const char *key;		/* of the outermost object's member that is being read */
+	struct map *seen;		/* names in it -> where they stand, see pack() */
 	struct cfg_error *err;
 };
 
@@ -85,8 +90,11 @@ static void free_place(struct json_object *o, void *userdata)
 
 static int remember(struct reader *r, struct json_object *o, struct json_place place)
 {
-	struct json_place *copy = malloc(sizeof(*copy));
+	struct json_place *copy;
 
+	if (o && !r->places)
+		return 0;
+	copy = malloc(sizeof(*copy));
 	if (!o || !copy) {
 		free(copy);
 		return cfg_error_oom(r->err);
@@ -313,11 +321,48 @@ static int read_array(struct reader *r, struct json_object *array)
 	return k;
 }
 
+/* A place as what a map holds; never NULL, since lines count from 1. */
+static void *pack(struct json_place place)
+{
+	return (void *)(uintptr_t)((uint64_t)place.line << 32 | place.column);
+}
+
+/* Whether the members of the present object are handed over one by one. */
+static bool hands_over(const struct reader *r)
+{
+	return r->member && r->key && r->depth == 2;
+}
+
+/* The name must not have been read in this object before. */
+static int check_new(struct reader *r, struct json_object *object, const char *name, struct json_place place)
+{
+	uint64_t packed = hands_over(r) ? (uintptr_t)map_get(r->seen, name) : 0;
+	struct json_object *before = NULL;
+	struct json_place first;
+
+	if (!packed && !json_object_object_get_ex(object, name, &before))
+		return 0;
+	first = packed ? (struct json_place){ (unsigned)(packed >> 32), (unsigned)packed } : json_place_of(before);
+	return first.line ? bad_at(r, place, "the key \"%s\" stands twice; its first value is at %u:%u", name, first.line, first.column) :
+			    bad_at(r, place, "the key \"%s\" stands twice", name);
+}
+
+/* Takes over the value. */
+static int take_member(struct reader *r, struct json_object *object, const char *name, struct json_object *value)
+{
+	int k = hands_over(r) ? r->member(r->userdata, r->key, name, value) : 1;
+
+	if (k > 0 && json_object_object_add(object, name, value) >= 0)
+		return 0;
+	json_object_put(value);
+	return k == 0 ? 0 : cfg_error_oom(r->err);
+}
+
 static int read_member(struct reader *r, struct json_object *object)
 {
 	struct json_place place = place_at(r);
 	_cleanup_json_ struct json_object *key = NULL;
-	struct json_object *value = NULL, *before;
+	struct json_object *value = NULL;
 	const char *name;
 	int k;
 
@@ -327,24 +372,26 @@ static int read_member(struct reader *r, struct json_object *object)
 	if (k < 0)
 		return k;
 	name = json_object_get_string(key);
-	if (json_object_object_get_ex(object, name, &before)) {
-		struct json_place first = json_place_of(before);
-
-		return first.line ? bad_at(r, place, "the key \"%s\" stands twice; its first value is at %u:%u", name,
-					   first.line, first.column) :
-				    bad_at(r, place, "the key \"%s\" stands twice", name);
-	}
+	k = check_new(r, object, name, place);
+	if (k < 0)
+		return k;
 	skip_blanks(r);
 	if (peek(r) != ':')
 		return bad_character(r, "':' after a key");
 	r->at++;
 	skip_blanks(r);
+	if (hands_over(r) && map_put(r->seen, name, pack(place_at(r))) < 0)
+		return cfg_error_oom(r->err);
+	if (r->depth == 1)
+		r->key = name;
 	k = read_value(r, &value);
-	if (k >= 0 && json_object_object_add(object, name, value) < 0)
-		k = cfg_error_oom(r->err);
-	if (k < 0)
+	if (r->depth == 1)
+		r->key = NULL;
+	if (k < 0) {
 		json_object_put(value);
-	return k;
+		return k;
+	}
+	return take_member(r, object, name, value);
 }
 
 static int read_object(struct reader *r, struct json_object *object)
@@ -353,6 +400,12 @@ static int read_object(struct reader *r, struct json_object *object)
 
 	if (k < 0)
 		return k;
+	if (hands_over(r)) {
+		map_free(r->seen);
+		r->seen = map_new();
+		if (!r->seen)
+			return cfg_error_oom(r->err);
+	}
 	if (peek(r) == '}') {
 		r->at++;
 		r->depth--;
@@ -408,26 +461,44 @@ static int check_encoding(struct reader *r)
 	return bad(r, "is not UTF-8");
 }
 
-int json_parse(const char *name, const char *text, size_t len, struct json_object **ret, struct cfg_error *err)
+static int read_text(struct reader *r, struct json_object **ret)
 {
-	struct reader r = { .name = name, .text = text, .len = len, .line = 1, .err = err };
 	_cleanup_json_ struct json_object *value = NULL;
 	int k;
 
-	if (len > JSON_MAX_BYTES)
-		return cfg_error_set(err, EFBIG, "%s: is larger than %u MiB", name, JSON_MAX_BYTES >> 20);
-	k = check_encoding(&r);
+	if (r->len > JSON_MAX_BYTES)
+		return cfg_error_set(r->err, EFBIG, "%s: is larger than %u MiB", r->name, JSON_MAX_BYTES >> 20);
+	k = check_encoding(r);
 	if (k < 0)
 		return k;
-	skip_blanks(&r);
-	k = read_value(&r, &value);
+	skip_blanks(r);
+	k = read_value(r, &value);
 	if (k < 0)
 		return k;
-	skip_blanks(&r);
-	if (r.at != r.len)
-		return bad_character(&r, "the end");
+	skip_blanks(r);
+	if (r->at != r->len)
+		return bad_character(r, "the end");
 	*ret = steal_ptr(value);
 	return 0;
+}
+
+int json_parse(const char *name, const char *text, size_t len, struct json_object **ret, struct cfg_error *err)
+{
+	struct reader r = { .name = name, .text = text, .len = len, .line = 1, .places = true, .err = err };
+
+	return read_text(&r, ret);
+}
+
+int json_parse_members(const char *name, const char *text, size_t len, bool places, json_member_fn fn, void *userdata,
+		       struct json_object **ret, struct cfg_error *err)
+{
+	struct reader r = {
+		.name = name, .text = text, .len = len, .line = 1, .places = places, .member = fn, .userdata = userdata, .err = err,
+	};
+	int k = read_text(&r, ret);
+
+	map_free(r.seen);
+	return k;
 }
 
 /* Every value but the first one of its container has a comma before it, and the container itself a bracket. */

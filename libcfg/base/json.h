@@ -9,6 +9,7 @@
  */
 
 #include <json-c/json.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 
@@ -25,6 +26,15 @@ struct json_place {
  * duplicate keys (both places are given), numbers that are not integers in -2^63..2^64-1, depth over JSON_MAX_DEPTH,
  * more than JSON_MAX_BYTES (EFBIG). name is what the place begins with ("file.json"). Caller puts *ret. */
 int json_parse(const char *name, const char *text, size_t len, struct json_object **ret, struct cfg_error *err);
+
+/* What becomes of the value of name in the object that the outermost one has as key: above 0, it is kept in the tree; 0, it is left out, and freed;
+ * negative, memory ran out. */
+typedef int (*json_member_fn)(void *userdata, const char *key, const char *name, struct json_object *value);
+
+/* As json_parse(), for texts many times as large as a tree: members of members of the outermost object go through fn as they are read. What
+ * follows may still be wrong, so what fn takes counts only when this succeeds. places: whether values remember where they stood. */
+int json_parse_members(const char *name, const char *text, size_t len, bool places, json_member_fn fn, void *userdata,
+		       struct json_object **ret, struct cfg_error *err);
 
 /* What a stranger sends may be built to cost a thousand times its size in memory: EFBIG when there are more than about JSON_MAX_VALUES values in
  * it. A look at the bytes, before json_parse(), whatever they are. */

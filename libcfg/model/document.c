@@ -29,8 +29,10 @@ void document_done(struct document *d)
 struct loader {
 	const char *name;		/* of the file; NULL: no places are kept */
 	struct document *d;
+	struct places *places;		/* to be filled, or NULL */
 	struct cfg_errors *errs;
 	bool secrets;			/* inline ones are taken */
+	int failed;			/* what was loaded while the text was still being read was not all right */
 };
 
 __attribute__((format(printf, 5, 6)))
@@ -44,8 +46,8 @@ static int problem(struct loader *l, struct json_object *at, const char *object,
 	if (vasprintf(&msg, fmt, ap) < 0)
 		msg = NULL;
 	va_end(ap);
-	if (!where && l->d && l->d->places)
-		where = places_find(l->d->places, object ? object : "", NULL);
+	if (!where && l->places)
+		where = places_find(l->places, object ? object : "", NULL);
 	return cfg_errors_add(l->errs, EINVAL, object && *object ? object : NULL, attr, where, "%s", msg ? msg : "is wrong");
 }
 
@@ -141,9 +143,9 @@ static int load_member_name(struct loader *l, const char *path, const struct att
 		return problem(l, item, path, row->name, "names %s twice", name);
 	if (map_put(seen, name, item) < 0)
 		return -ENOMEM;
-	if (l->d && l->d->places) {
+	if (l->places) {
 		place = strf("%s %s", row->name, name);
-		if (!place || places_put(l->d->places, path, place, json_place_of(item)) < 0)
+		if (!place || places_put(l->places, path, place, json_place_of(item)) < 0)
 			return -ENOMEM;
 	}
 	*ret = steal_ptr(name);
@@ -204,7 +206,7 @@ static int load_attr(struct loader *l, struct object *o, const char *path, const
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	_cleanup_free_ char *value = NULL;
 
-	if (l->d && l->d->places && json_place_of(v).line && places_put(l->d->places, path, row->name, json_place_of(v)) < 0)
+	if (l->places && json_place_of(v).line && places_put(l->places, path, row->name, json_place_of(v)) < 0)
 		return -ENOMEM;
 	/* null says "absent" in so many words. */
 	if (!v)
@@ -236,6 +238,9 @@ static int load_child(struct loader *l, struct object *parent, const char *paren
 		return path ? take_problem(l, v ? v : collection, path, NULL, &err) : -ENOMEM;
 	}
 	r = canonical ? object_add(parent, kind, canonical, &o) : -ENOMEM;
+	if (r == -EEXIST)
+		return problem(l, v ? v : collection, parent_path, NULL, "the %s %s stands here twice, written in two ways",
+			       kind_info(kind)->noun, canonical);
 	if (r < 0)
 		return r;
 	path = object_path(o);
@@ -243,7 +248,7 @@ static int load_child(struct loader *l, struct object *parent, const char *paren
 		return -ENOMEM;
 	if (!v || !json_object_is_type(v, json_type_object))
 		return problem(l, v ? v : collection, path, NULL, "must be an object");
-	if (l->d->places && places_put(l->d->places, path, NULL, json_place_of(v)) < 0)
+	if (l->places && places_put(l->places, path, NULL, json_place_of(v)) < 0)
 		return -ENOMEM;
 	return load_object(l, o, path, v);
 }
@@ -328,6 +333,23 @@ static bool is_head(const char *key)
 	return streq(key, "version") || streq(key, "generation") || streq(key, "saved") || streq(key, "label") || streq(key, "used_by");
 }
 
+/* Most of a document are members of its collections: each becomes an object, and is forgotten, before the next one is read. */
+static int load_at_once(void *userdata, const char *key, const char *name, struct json_object *value)
+{
+	struct loader *l = userdata;
+	enum kind kind = kind_from_collection(KIND_ROOT, key);
+	int r;
+
+	if (kind == KIND_MAX || kind_info(kind)->internal || kind_info(kind)->singleton || !value)
+		return 1;
+	r = load_child(l, tree_root(l->d->tree), "", kind, name, value, NULL);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		l->failed = r;
+	return 0;
+}
+
 static int load_root(struct loader *l, struct json_object *json)
 {
 	int r = load_head(l, json);
@@ -369,7 +391,7 @@ static bool is_consequence(const struct cfg_error *e, const struct cfg_errors *r
 	return false;
 }
 
-static void report_more(const struct document *d, struct cfg_errors *errs)
+static void report_more(const struct document *d, struct places *places, struct cfg_errors *errs)
 {
 	_cleanup_errors_ struct cfg_errors more = { 0 };
 	size_t read = errs->n;
@@ -385,35 +407,69 @@ static void report_more(const struct document *d, struct cfg_errors *errs)
 		if (!is_consequence(&more.items[i], &before))
 			cfg_errors_take(errs, &more.items[i]);
 	}
-	places_annotate(d->places, errs);
+	places_annotate(places, errs);
 }
 
-int document_parse(const char *name, const char *text, size_t len, struct document *ret, struct cfg_errors *errs)
+/* errs: empty. Without places only for what is right: messages would say nowhere where. */
+static int read_document(const char *name, const char *text, size_t len, struct places *places, struct document *d, struct cfg_errors *errs)
 {
+	struct loader l = { .name = name, .d = d, .places = places, .errs = errs, .secrets = true };
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	_cleanup_json_ struct json_object *json = NULL;
-	_cleanup_document_ struct document d = { 0 };
-	struct loader l = { .name = name, .d = &d, .errs = errs, .secrets = true };
-	int r = json_parse(name, text, len, &json, &err);
+	int r;
 
-	if (r < 0)
+	d->tree = tree_new();
+	if (!d->tree || (places && places_begin(places) < 0))
+		return cfg_errors_add(errs, ENOMEM, NULL, NULL, NULL, "out of memory");
+	r = json_parse_members(name, text, len, places, load_at_once, &l, &json, &err);
+	if (r < 0) {
+		/* What is no JSON means nothing, whatever stands before the place where it ceases to be. */
+		cfg_errors_done(errs);
 		return cfg_errors_take(errs, &err);
+	}
 	if (!json_object_is_type(json, json_type_object)) {
 		_cleanup_free_ char *where = json_place_text(name, (struct json_place){ 1, 1 });
 
 		return cfg_errors_add(errs, EINVAL, NULL, NULL, where, "a document is a JSON object");
 	}
-	d.tree = tree_new();
-	d.places = places_new(name);
-	if (!d.tree || !d.places)
-		return cfg_errors_add(errs, ENOMEM, NULL, NULL, NULL, "out of memory");
 	r = load_root(&l, json);
-	if (r == -EINVAL)
-		report_more(&d, errs);
+	if (r >= 0)
+		r = l.failed;
+	if (r == -EINVAL && places)
+		report_more(d, places, errs);
+	return r;
+}
+
+int places_read(struct places *p, const char *name, const char *text, size_t len)
+{
+	_cleanup_document_ struct document d = { 0 };
+	_cleanup_errors_ struct cfg_errors errs = { 0 };
+
+	return read_document(name, text, len, p, &d, &errs);
+}
+
+int document_parse(const char *name, const char *text, size_t len, struct document *ret, struct cfg_errors *errs)
+{
+	_cleanup_document_ struct document d = { 0 }, placed = { 0 };
+	_cleanup_errors_ struct cfg_errors unplaced = { 0 }, own = { 0 };
+	int r;
+
+	placed.places = places_new(name, text, len);
+	if (!placed.places)
+		return cfg_errors_add(errs, ENOMEM, NULL, NULL, NULL, "out of memory");
+	/* Only what is wrong needs to know where everything stands. */
+	if (read_document(name, text, len, NULL, &d, &unplaced) >= 0) {
+		d.places = steal_ptr(placed.places);
+		*ret = d;
+		d = (struct document){ 0 };
+		return 0;
+	}
+	r = read_document(name, text, len, placed.places, &placed, &own);
+	cfg_errors_move(errs, &own);
 	if (r < 0)
 		return errs->no_memory ? -ENOMEM : r;
-	*ret = d;
-	d = (struct document){ 0 };
+	*ret = placed;
+	placed = (struct document){ 0 };
 	return 0;
 }
 

@@ -13,9 +13,9 @@ struct places;
 struct places *places_free(struct places *p);
 CFG_DEFINE_CLEANUP(struct places *, places_free);
 /* "file:line:column" of the attribute, of the object, or of its nearest parent; NULL when unknown. Caller frees. attr may be NULL. */
-char *places_find(const struct places *p, const char *object, const char *attr);
+char *places_find(struct places *p, const char *object, const char *attr);
 /* Gives each error that has none its place, and sorts them by it. An error about a member of a list is placed at the member. */
-void places_annotate(const struct places *p, struct cfg_errors *errs);
+void places_annotate(struct places *p, struct cfg_errors *errs);
 
 struct document {
 	struct tree *tree;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where in a document everything stood: kept beside the tree, since only errors ask for it. */
+/*
+ * Where in a document everything stood. Only errors ask for it, and a large document has more places than it has bytes of values: so the text is
+ * kept, and read again when the first question comes.
+ */
 #include "model/places.h"
 
 #include <errno.h>
@@ -9,7 +12,9 @@
 
 struct places {
 	char *name;
-	struct map *map;	/* "PATH", "PATH ATTR" or, of a list, "PATH ATTR MEMBER" -> struct json_place */
+	char *text;
+	size_t len;
+	struct map *map;	/* "PATH", "PATH ATTR" or, of a list, "PATH ATTR MEMBER" -> struct json_place; NULL before it is asked for */
 };
 
 struct places *places_free(struct places *p)
@@ -21,20 +26,34 @@ struct places *places_free(struct places *p)
 	while (p->map && map_next(p->map, &it))
 		free(it.value);
 	map_free(p->map);
+	/* Secrets may stand in it. */
+	if (p->text)
+		explicit_bzero(p->text, p->len);
+	free(p->text);
 	free(p->name);
 	free(p);
 	return NULL;
 }
 
-struct places *places_new(const char *name)
+struct places *places_new(const char *name, const char *text, size_t len)
 {
 	struct places *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->name = strdup(name);
+	p->text = malloc(len ? len : 1);
+	p->len = len;
+	if (!p->name || !p->text)
+		return places_free(p);
+	memcpy(p->text, text, len);
+	return p;
+}
+
+int places_begin(struct places *p)
+{
 	p->map = map_new();
-	return p->name && p->map ? p : places_free(p);
+	return p->map ? 0 : -ENOMEM;
 }
 
 int places_put(struct places *p, const char *object, const char *attr, struct json_place place)
@@ -50,15 +69,23 @@ int places_put(struct places *p, const char *object, const char *attr, struct js
 	return 0;
 }
 
-char *places_find(const struct places *p, const char *object, const char *attr)
+/* NULL when it has none, or when memory ran out: a message without place is better than none. */
+static const struct json_place *look_up(struct places *p, const char *key)
+{
+	if (!p->map)
+		places_read(p, p->name, p->text, p->len);
+	return p->map ? map_get(p->map, key) : NULL;
+}
+
+char *places_find(struct places *p, const char *object, const char *attr)
 {
 	_cleanup_free_ char *path = strdup(object), *key = attr ? strf("%s %s", object, attr) : NULL;
-	const struct json_place *place = p && key ? map_get(p->map, key) : NULL;
+	const struct json_place *place = p && key ? look_up(p, key) : NULL;
 
 	while (p && path && !place) {
 		char *parent;
 
-		place = map_get(p->map, path);
+		place = look_up(p, path);
 		if (place || !*path)
 			break;
 		parent = path_parent(path);
@@ -69,7 +96,7 @@ char *places_find(const struct places *p, const char *object, const char *attr)
 }
 
 /* The message about a wrong member of a list names it, and is told its place by that. */
-static char *find_member(const struct places *p, const struct cfg_error *e)
+static char *find_member(struct places *p, const struct cfg_error *e)
 {
 	_cleanup_free_ char *msg = strdup(e->msg);
 	char *save = NULL;
@@ -80,7 +107,7 @@ static char *find_member(const struct places *p, const struct cfg_error *e)
 
 		word[strlen(word) - (strchr(",;:", word[strlen(word) - 1]) != NULL)] = 0;
 		key = strf("%s %s %s", e->object, e->attr, word);
-		place = key ? map_get(p->map, key) : NULL;
+		place = key ? look_up(p, key) : NULL;
 		if (place)
 			return json_place_text(p->name, *place);
 	}
@@ -102,7 +129,7 @@ static void sort_by_place(struct cfg_errors *errs)
 	}
 }
 
-void places_annotate(const struct places *p, struct cfg_errors *errs)
+void places_annotate(struct places *p, struct cfg_errors *errs)
 {
 	for (size_t i = 0; p && i < errs->n; i++) {
 		struct cfg_error *e = &errs->items[i];

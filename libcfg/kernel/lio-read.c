@@ -91,17 +91,24 @@ int lio_scan_object(struct oplist *ret, const char *path, const char *folder, en
 
 /* ---- whose it is ---- */
 
+/* Of several with serials that begin alike, only one can have a bridge. */
+static const struct object *owner_in(const struct tree *t, const char *key)
+{
+	struct users u = tree_key_owners(t, key);
+
+	for (size_t i = 0; u.n > 1 && i < u.n; i++)
+		if (u.items[i]->kind == KIND_BACKEND && backend_has_bridge(t, u.items[i]))
+			return u.items[i];
+	return u.n ? u.items[0] : NULL;
+}
+
 static const struct object *find_owner(const struct tree *actual, const struct tree *const *names, const char *key)
 {
-	struct users u;
+	const struct object *owner = NULL;
 
-	for (; *names; names++) {
-		u = tree_key_owners(*names, key);
-		if (u.n)
-			return u.items[0];
-	}
-	u = tree_key_owners(actual, key);
-	return u.n ? u.items[0] : NULL;
+	for (; *names && !owner; names++)
+		owner = owner_in(*names, key);
+	return owner ? owner : owner_in(actual, key);
 }
 
 static bool is_taken(const struct tree *t, const char *name)

@@ -198,27 +198,33 @@ static void wrote(struct committer *c)
 	c->deaths = 0;
 }
 
-#define TOUCHED_SPARE 4096	/* remembered of objects that are no more */
+#define REMOVED_SPARE 4096
 
-/* Of what came and went, what was touched long ago is forgotten: who asks for that is told as after a start. */
-static void forget_touched(struct manager *m)
+/* Of what came and went, what went long ago is forgotten: who asks for that is told as after a start. */
+static void forget_removed(struct manager *m)
 {
 	struct map_iter it = { 0 };
 
-	if (map_len(m->touched) <= 2 * tree_count(m->wanted) + TOUCHED_SPARE)
+	if (map_len(m->removed) <= 2 * tree_count(m->wanted) + REMOVED_SPARE)
 		return;
-	m->first_generation += (m->generation - m->first_generation) / 2;
-	while (map_next(m->touched, &it))
-		if ((uint64_t)(uintptr_t)it.value <= m->first_generation)
-			map_del(m->touched, it.key);
+	m->removed_known_from += (m->generation - m->removed_known_from) / 2;
+	while (map_next(m->removed, &it))
+		if ((uint64_t)(uintptr_t)it.value <= m->removed_known_from)
+			map_del(m->removed, it.key);
+	map_shrink(m->removed);
 }
 
 static int note_touched(struct manager *m, const struct commit *k)
 {
-	for (size_t i = 0; i < k->changes->n; i++)
-		if (map_put(m->touched, k->changes->items[i]->path, (void *)(uintptr_t)k->generation) < 0)
+	for (size_t i = 0; i < k->changes->n; i++) {
+		struct object *o = tree_find(m->wanted, k->changes->items[i]->path);
+
+		if (o)
+			o->generation = k->generation;
+		else if (map_put(m->removed, k->changes->items[i]->path, (void *)(uintptr_t)k->generation) < 0)
 			return -ENOMEM;
-	forget_touched(m);
+	}
+	forget_removed(m);
 	return 0;
 }
 
@@ -327,7 +333,7 @@ static int write_commits(struct committer *c)
 	/* What a write that failed has left behind goes first, so that this can be done twice. */
 	r = oplist_add(&c->ops, OP_FILE_CUT, OP_MAY_BE_ABSENT, path, size, NULL, NULL);
 	if (r >= 0)
-		r = oplist_add(&c->ops, OP_FILE_APPEND, 0, path, text.s, NULL, NULL);
+		r = oplist_add_taking(&c->ops, OP_FILE_APPEND, 0, path, strbuf_steal(&text));
 	if (r >= 0)
 		r = submit(c, WRITING_COMMITS, "write the journal", on_commits_written);
 	if (r >= 0) {
@@ -384,7 +390,7 @@ static int write_fold(struct committer *c)
 		return -ENOMEM;
 	r = store_snapshot_text(m->wanted, m->generation, &text, &len);
 	if (r >= 0)
-		r = oplist_add(&c->ops, OP_FILE_REPLACE, 0, snapshot, text, NULL, NULL);
+		r = oplist_add_taking(&c->ops, OP_FILE_REPLACE, 0, snapshot, steal_ptr(text));
 	if (r >= 0)
 		r = oplist_add(&c->ops, OP_FILE_REPLACE, 0, journal, "", NULL, NULL);
 	if (r >= 0)
@@ -490,7 +496,7 @@ static int write_kept(struct committer *c)
 		return -ENOMEM;
 	r = store_generation_text(m->wanted, m->generation, now, k->label, &text, &len);
 	if (r >= 0)
-		r = oplist_add(&c->ops, OP_FILE_REPLACE, 0, path, text, NULL, NULL);
+		r = oplist_add_taking(&c->ops, OP_FILE_REPLACE, 0, path, steal_ptr(text));
 	if (r >= 0)
 		r = drop_old_generations(c);
 	if (r >= 0)
@@ -509,6 +515,9 @@ static bool time_to_fold(const struct committer *c)
 {
 	size_t limit = c->m->settings->journal_fold_bytes;
 
+	/* The next part follows at once, and would have it printed again. */
+	if (c->m->n_in_parts && !c->fold_wanted)
+		return false;
 	/* Never more often than the journal has grown to what a snapshot costs. */
 	if (limit < c->snapshot_bytes)
 		limit = c->snapshot_bytes;

@@ -24,7 +24,7 @@ static void txn_progress(struct txn *t, const struct run *run)
 		free(t->job.step);
 		t->job.step = text;
 	}
-	t->job.steps_done = t->run.done;
+	t->job.steps_done = t->past_steps + t->run.done;
 	if (t->m->observer.job_changed)
 		t->m->observer.job_changed(t->m->observer.userdata, &t->job);
 }

@@ -2,6 +2,7 @@
 /* nvmetd: from the command line to a running event loop and back. The fork server starts before anything else is open. */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,8 @@
 #include "base/text.h"
 #include "daemon/manager.h"
 #include "dbus/service.h"
+
+#define LARGE_BYTES (128 << 10)
 
 struct options {
 	const char *config, *config_dir, *state_dir, *run_dir, *kernel;
@@ -236,6 +239,8 @@ static int serve(struct nvmetd *d, const struct options *o, const struct setting
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	struct observer observer;
 
+	/* What is large is short-lived (texts of snapshots, buffers, tables that grow): it goes back to the system at once, whatever else is freed. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	if (step(sd_event_default(&d->event), "the event loop cannot be made") < 0 ||
 	    step(watch_signals(d), "signals cannot be watched") < 0 ||
 	    step(sd_event_set_watchdog(d->event, true), "the watchdog cannot be set") < 0 ||

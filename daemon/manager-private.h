@@ -18,8 +18,9 @@ struct manager {
 
 	struct tree *wanted;		/* what was committed */
 	uint64_t generation;
-	uint64_t first_generation;	/* at start, or later: changes up to it are not known one by one */
-	struct map *touched;		/* path -> generation of its last change, as a pointer-sized number */
+	uint64_t first_generation;	/* at start: older changes are not known one by one */
+	struct map *removed;		/* path -> generation that took the object away, as a pointer-sized number */
+	uint64_t removed_known_from;	/* what went up to then may not be in it */
 	struct tree *actual;		/* what the kernel had when last read */
 	bool actual_whole;		/* it was read whole once */
 	char *release;
@@ -32,10 +33,12 @@ struct manager {
 	struct differences drift;	/* sorted by element; see drift.c, which is how to look at it */
 	struct cfg_errors shouts;
 
+	struct scan *scans;		/* under way */
 	struct claims *claims;
 	struct txn *txns_first, *txns_last;	/* running, in order of arrival */
 	struct txn *detached;		/* ended, but for what the kernel holds */
 	size_t n_txns;
+	unsigned n_in_parts;		/* of them, those that commit part by part */
 	struct txn **ended;		/* the last ones, oldest first; a ring is not worth it */
 	size_t n_ended;
 	uint64_t next_job;
@@ -92,6 +95,8 @@ int scan_start(struct manager *m, const struct scope *scope, const struct tree *
 	       scan_done_fn done, void *userdata, struct scan **ret);
 /* done is not called any more; what the kernel holds of it is not waited for. */
 void scan_cancel(struct scan *s);
+/* When the pool will not call back any more: all that are under way, cancelled or not. */
+void scans_end(struct manager *m);
 
 /* held.c: what workers are in that do not come back. */
 #define HELD_USEC 1000000	/* in one call for so long: who reads the whole passes by */

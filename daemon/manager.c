@@ -667,15 +667,15 @@ int manager_new(sd_event *e, struct pool *pool, const struct settings *settings,
 	if (observer)
 		m->observer = *observer;
 	m->wanted = steal_ptr(loaded->tree);
-	m->generation = m->first_generation = loaded->generation;
+	m->generation = m->first_generation = m->removed_known_from = loaded->generation;
 	m->shouts = loaded->shouts;
 	loaded->shouts = (struct cfg_errors){ 0 };
-	m->touched = map_new();
+	m->removed = map_new();
 	m->failed = map_new();
 	m->actual = tree_new();
 	m->ledger = ledger_new();
 	m->claims = claims_new();
-	r = m->wanted && m->touched && m->failed && m->actual && m->ledger && m->claims ? 0 : -ENOMEM;
+	r = m->wanted && m->removed && m->failed && m->actual && m->ledger && m->claims ? 0 : -ENOMEM;
 	if (r >= 0)
 		r = store_generations(paths, &m->generations, &m->n_generations, &m->shouts);
 	if (r >= 0)
@@ -723,17 +723,16 @@ struct manager *manager_free(struct manager *m)
 		txn_free(m->ended[i]);
 	free(m->ended);
 	held_end(m);
-	while (m->verifies) {
-		scan_cancel(m->verifies->scan);
+	while (m->verifies)
 		verify_free(m->verifies);
-	}
+	scans_end(m);
 	debts_watch_free(m->debts_watch);
 	committer_free(m->committer);
 	connections_free(m->connections);
 	while (m->failed && map_next(m->failed, &it))
 		free(it.value);
 	map_free(m->failed);
-	map_free(m->touched);
+	map_free(m->removed);
 	claims_free(m->claims);
 	ledger_free(m->ledger);
 	generations_free(m->generations, m->n_generations);

@@ -23,9 +23,9 @@ static int generate_new(struct txn *t)
 	return 0;
 }
 
-static int diff_to(struct txn *t, const struct tree *b)
+static int diff_to(struct txn *t, const struct tree *b, bool merge)
 {
-	return changes_diff(t->m->wanted, b, t->request.merge, &t->changes) < 0 ?
+	return changes_diff(t->m->wanted, b, merge, &t->changes) < 0 ?
 		       cfg_errors_add(&t->errors, ENOMEM, NULL, NULL, NULL, "out of memory") : 0;
 }
 
@@ -41,10 +41,10 @@ static int make_changes(struct txn *t)
 	case ACT_APPLY:
 	case ACT_RESTORE:
 	case ACT_ROLLBACK:
-		return diff_to(t, t->request.document.tree);
+		return t->parts ? diff_to(t, parts_now(t->parts), true) : diff_to(t, t->request.document.tree, t->request.merge);
 	case ACT_CLEAR:
 		empty = tree_new();
-		return empty ? diff_to(t, empty) : -ENOMEM;
+		return empty ? diff_to(t, empty, false) : -ENOMEM;
 	case ACT_ADOPT:
 		return adopt_changes(m, t->request.paths, &t->changes, &t->errors);
 	case ACT_RECONCILE:
@@ -137,10 +137,11 @@ static int make_scope(struct txn *t)
 
 static void check_untouched(struct txn *t, const char *path)
 {
-	uint64_t last = (uint64_t)(uintptr_t)map_get(t->m->touched, path);
+	const struct object *o = tree_find(t->m->wanted, path);
+	uint64_t last = o ? o->generation : (uint64_t)(uintptr_t)map_get(t->m->removed, path);
 
 	if (!last)
-		last = t->m->first_generation;
+		last = o ? t->m->first_generation : t->m->removed_known_from;
 	if (last > t->request.generation)
 		cfg_errors_add(&t->errors, ESTALE, path, NULL, NULL, "has changed since generation %llu (in %llu)",
 			       (unsigned long long)t->request.generation, (unsigned long long)last);
@@ -328,7 +329,9 @@ int txn_prepare(struct txn *t, char ***ret_claims)
 
 void txn_count_changes(struct txn *t)
 {
-	t->created = t->changed = t->removed = 0;
+	/* A document that goes in parts only adds; that ports grow is its own doing. */
+	if (!t->parts)
+		t->created = t->changed = t->removed = 0;
 	t->deletions = strv_free(t->deletions);
 	for (size_t i = 0; i < t->changes.n; i++) {
 		const struct change *c = t->changes.items[i];
@@ -336,7 +339,7 @@ void txn_count_changes(struct txn *t)
 		if (!c->before) {
 			t->created++;
 		} else if (c->after) {
-			t->changed++;
+			t->changed += !t->parts;
 		} else {
 			t->removed++;
 			if (t->removed <= LISTED_MAX)

@@ -12,13 +12,14 @@
 
 int buffer_reserve(struct buffer *b, size_t n)
 {
-	size_t size = b->size ? b->size : 1024;
+	size_t size = b->size ? 2 * b->size : 1024;
 	unsigned char *data;
 
 	if (b->size - b->len >= n)
 		return 0;
-	while (size - b->len < n)
-		size *= 2;
+	/* Doubling is for what grows bit by bit. */
+	if (size - b->len < n)
+		size = b->len + n;
 	/* Not realloc, which would leave a copy behind. */
 	data = malloc(size);
 	if (!data)

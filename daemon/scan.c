@@ -19,6 +19,7 @@ struct piece {
 
 struct scan {
 	struct manager *m;
+	struct scan *prev, *next;
 	struct tree *tree;
 	const struct tree *target;
 	struct oplist ops;
@@ -33,6 +34,9 @@ struct scan {
 
 static void scan_free(struct scan *s)
 {
+	*(s->prev ? &s->prev->next : &s->m->scans) = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
 	for (size_t i = 0; s->texts && i < s->ops.n; i++)
 		free(s->texts[i]);
 	free(s->texts);
@@ -163,6 +167,12 @@ void scan_cancel(struct scan *s)
 		scan_free(s);
 }
 
+void scans_end(struct manager *m)
+{
+	while (m->scans)
+		scan_free(m->scans);
+}
+
 int scan_start(struct manager *m, const struct scope *scope, const struct tree *target, bool removes, struct tree *tree,
 	       scan_done_fn done, void *userdata, struct scan **ret)
 {
@@ -172,7 +182,10 @@ int scan_start(struct manager *m, const struct scope *scope, const struct tree *
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct scan){ .m = m, .target = target, .tree = tree, .done = done, .userdata = userdata };
+	*s = (struct scan){ .m = m, .next = m->scans, .target = target, .tree = tree, .done = done, .userdata = userdata };
+	if (s->next)
+		s->next->prev = s;
+	m->scans = s;
 	names = names_of(s);
 	r = kernel_scan(names.trees, scope, removes, &s->ops);
 	if (r >= 0 && strv_contains(scope->folders, ""))

@@ -7,6 +7,7 @@
 #include "daemon/transaction.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <time.h>
 
 #include "base/text.h"
@@ -54,7 +55,8 @@ void txn_reset(struct txn *t)
 	t->target = tree_free(t->target);
 }
 
-void txn_shed(struct txn *t)
+/* Forgets all about the commit that it was at. */
+static void shed_work(struct txn *t)
 {
 	claims_release_all(&t->claims);
 	t->by_path = map_free(t->by_path);
@@ -70,6 +72,12 @@ void txn_shed(struct txn *t)
 	files_done(t);
 	oplist_done(&t->file_ops);
 	t->edges = strv_free(t->edges);
+}
+
+void txn_shed(struct txn *t)
+{
+	shed_work(t);
+	t->parts = parts_free(t->parts);
 	t->made = made_free(t->made);
 	cfg_errors_done(&t->errors);
 	differences_done(&t->left);
@@ -105,6 +113,38 @@ void txn_set_state(struct txn *t, enum job_state state)
 
 /* ---- the end ---- */
 
+/* To the next part, if there is one. */
+static bool go_on(struct txn *t)
+{
+	int r;
+
+	if (t->cancelled)
+		return false;
+	t->operations += t->run.operations;
+	t->past_steps += t->plan.n;
+	shed_work(t);
+	malloc_trim(0);
+	t->committed = false;
+	r = parts_next(t->parts);
+	if (r < 0)
+		cfg_errors_add(&t->errors, ENOMEM, NULL, NULL, NULL, "out of memory");
+	else if (r > 0)
+		manager_go_later(t->m, t);
+	return r > 0;
+}
+
+/* What is in force stays, and what is not will not be. */
+static enum outcome end_parts(struct txn *t, enum outcome outcome)
+{
+	bool committed = outcome == OUTCOME_DONE || outcome == OUTCOME_OWED || outcome == OUTCOME_PARTLY;
+	size_t left = parts_left(t->parts, !committed);
+
+	if (!left || (!committed && !parts_done(t->parts)))
+		return outcome;
+	cfg_errors_add(&t->errors, ECANCELED, NULL, NULL, NULL, "%zu objects of the document were not restored", left);
+	return OUTCOME_PARTLY;
+}
+
 void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 {
 	struct manager *m = t->m;
@@ -117,6 +157,10 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 	if (!t->run.running)
 		claims_release_all(&t->claims);
 	t->waiting = false;
+	if (t->parts && state == JOB_DONE && !t->run.running && go_on(t))
+		return;
+	if (t->parts)
+		outcome = end_parts(t, outcome);
 	/* Who sets the clock meanwhile does not make it take years, or end before it began. */
 	t->job.ended_usec = t->job.started_usec + now_usec(CLOCK_BOOTTIME) - t->began_usec;
 	t->job.outcome = outcome;
@@ -124,6 +168,11 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 	t->job.step = strdup("");
 	t->job.state = state;
 	report_build(t);
+	/* All that it is good for is told. What is written now may be as large again. */
+	if (t->parts) {
+		t->parts = parts_free(t->parts);
+		document_done(&t->request.document);
+	}
 	manager_txn_ended(m, t);
 }
 
@@ -150,6 +199,12 @@ static void txn_fail_code(struct txn *t, int code, const char *what)
 
 	cfg_error_set(&err, code, "%s", what);
 	txn_fail(t, &err);
+}
+
+static void fail_cancelled(struct txn *t)
+{
+	txn_fail_code(t, ECANCELED, t->parts && parts_done(t->parts) ? "was cancelled; what had been restored before stays" :
+								      "was cancelled; nothing had been changed");
 }
 
 static void txn_read(struct txn *t);
@@ -340,7 +395,7 @@ static void on_read(void *userdata, struct cfg_error *read_err)
 		return;
 	}
 	if (t->cancelled) {
-		txn_fail_code(t, ECANCELED, "was cancelled; nothing had been changed");
+		fail_cancelled(t);
 		return;
 	}
 	if (make_plan(t, &err) < 0) {
@@ -353,7 +408,7 @@ static void on_read(void *userdata, struct cfg_error *read_err)
 		txn_fail(t, &err);
 		return;
 	}
-	t->job.steps_total = t->plan.n;
+	t->job.steps_total = t->past_steps + t->plan.n;
 	if (txn_collect_edges(t) < 0) {
 		txn_fail_code(t, ENOMEM, "out of memory");
 		return;
@@ -375,7 +430,7 @@ static void on_in_use(void *userdata, struct cfg_error *query_err)
 		return;
 	}
 	if (t->cancelled) {
-		txn_fail_code(t, ECANCELED, "was cancelled; nothing had been changed");
+		fail_cancelled(t);
 		return;
 	}
 	if (txn_init_run(t) < 0) {
@@ -412,7 +467,7 @@ static void on_secrets_moved(void *userdata, struct cfg_error *err)
 
 	if (err)
 		txn_fail(t, err);
-	else if (drop_invalid(t) < 0)
+	else if (drop_invalid(t) < 0 || parts_begin(t) < 0)
 		txn_fail_code(t, ENOMEM, "out of memory");
 	else
 		txn_claim(t);
@@ -491,8 +546,8 @@ static void txn_load(struct txn *t)
 void txn_go(struct txn *t)
 {
 	if (t->cancelled)
-		txn_fail_code(t, ECANCELED, "was cancelled; nothing had been changed");
-	else if (t->waiting)
+		fail_cancelled(t);
+	else if (t->waiting || t->parts)
 		txn_claim(t);
 	else if ((t->request.act == ACT_ROLLBACK || t->request.act == ACT_RESTORE) && !t->request.document.tree)
 		txn_load(t);

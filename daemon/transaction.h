@@ -53,6 +53,8 @@ struct txn {
 	struct work *file_work;
 	bool go_later;		/* in the manager's hands, see manager_go_later() */
 	char **edges;		/* whose use was asked for */
+	struct parts *parts;	/* of a document too large for one commit, else NULL; all above is the present one's */
+	size_t past_steps;	/* of the parts before */
 	struct map *made;	/* of a dry run: random values that it made up */
 
 	struct cfg_errors errors;
@@ -89,6 +91,18 @@ void txn_reset(struct txn *t);
 /* Changes, scope and target, and the claims that go with them (caller frees). Negative with at least one error in t->errors. */
 int txn_prepare(struct txn *t, char ***ret_claims);
 void txn_count_changes(struct txn *t);
+
+/* parts.c */
+/* Decides whether the document goes in parts, and takes the first one out of it then. -ENOMEM. */
+int parts_begin(struct txn *t);
+struct parts *parts_free(struct parts *p);
+/* What is to be added now. */
+const struct tree *parts_now(const struct parts *p);
+/* The next part: 1, 0 when that was the last one, -ENOMEM. */
+int parts_next(struct parts *p);
+/* How many parts are in force, and how many objects, ports not counted, no part had yet, or only the present one. */
+size_t parts_done(const struct parts *p);
+size_t parts_left(const struct parts *p, bool with_present);
 
 /* shown.c */
 /* Where the random values for the transaction come from, and go to: NULL if it does not matter. */

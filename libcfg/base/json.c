@@ -522,6 +522,14 @@ int json_check_values(const char *name, const char *text, size_t len, struct cfg
 	return 0;
 }
 
+int json_add_member(struct json_object *object, const char *key, struct json_object *value)
+{
+	if (value && json_object_object_add(object, key, value) >= 0)
+		return 0;
+	json_object_put(value);
+	return -ENOMEM;
+}
+
 static char *print(struct json_object *o, int flags, const char *end)
 {
 	size_t len;

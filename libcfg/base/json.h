@@ -46,6 +46,9 @@ struct json_place json_place_of(struct json_object *value);
 /* "name:12:7" into a string that the caller frees. */
 char *json_place_text(const char *name, struct json_place place);
 
+/* Adds a member that is taken over, also when that fails; value NULL is memory that ran out. -ENOMEM. */
+int json_add_member(struct json_object *object, const char *key, struct json_object *value);
+
 static inline void json_putp(struct json_object **o)
 {
 	if (*o)

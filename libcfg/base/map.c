@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A string map over json-c's linkhash, which keeps the order of insertion and grows by itself. */
+/* A string map over json-c's linkhash, which keeps the order of insertion and grows by itself, but does not shrink. */
 #include "base/map.h"
 
 #include <errno.h>
 #include <json-c/linkhash.h>
+#include <stdbool.h>
+
+#define SHRINK_ABOVE 1024	/* entries that there is room for */
 
 struct map {
 	struct lh_table *table;
+	bool borrows;
 };
 
 static void free_key(struct lh_entry *e)
@@ -14,18 +18,29 @@ static void free_key(struct lh_entry *e)
 	free(lh_entry_k(e));
 }
 
-struct map *map_new(void)
+static struct map *new(bool borrows)
 {
 	struct map *m = malloc(sizeof(*m));
 
 	if (!m)
 		return NULL;
-	m->table = lh_kchar_table_new(16, free_key);
+	m->borrows = borrows;
+	m->table = lh_kchar_table_new(16, borrows ? NULL : free_key);
 	if (!m->table) {
 		free(m);
 		return NULL;
 	}
 	return m;
+}
+
+struct map *map_new(void)
+{
+	return new(false);
+}
+
+struct map *map_new_borrowing(void)
+{
+	return new(true);
 }
 
 struct map *map_free(struct map *m)
@@ -46,18 +61,20 @@ void *map_get(const struct map *m, const char *key)
 
 int map_put(struct map *m, const char *key, void *value)
 {
-	struct lh_entry *e = lh_table_lookup_entry(m->table, key);
+	unsigned long hash = lh_get_hash(m->table, key);
+	struct lh_entry *e = lh_table_lookup_entry_w_hash(m->table, key, hash);
 	char *copy;
 
 	if (e) {
 		e->v = value;
 		return 0;
 	}
-	copy = strdup(key);
+	copy = m->borrows ? (char *)key : strdup(key);
 	if (!copy)
 		return -ENOMEM;
-	if (lh_table_insert(m->table, copy, value) < 0) {
-		free(copy);
+	if (lh_table_insert_w_hash(m->table, copy, value, hash, 0) < 0) {
+		if (!m->borrows)
+			free(copy);
 		return -ENOMEM;
 	}
 	return 0;
@@ -73,6 +90,15 @@ void *map_del(struct map *m, const char *key)
 	value = (void *)lh_entry_v(e);
 	lh_table_delete_entry(m->table, e);
 	return value;
+}
+
+void map_shrink(struct map *m)
+{
+	int size = m->table->size;
+
+	/* That there is no memory for a smaller one does not matter. */
+	if (size > SHRINK_ABOVE && lh_table_length(m->table) < size / 8)
+		lh_table_resize(m->table, size / 4);
 }
 
 size_t map_len(const struct map *m)

@@ -539,14 +539,6 @@ struct json_object *object_to_json(const struct object *o, unsigned flags)
 
 static int add_below(struct json_object *json, const struct object *o, unsigned flags);
 
-static int add_member(struct json_object *json, const char *key, struct json_object *value /* taken over */)
-{
-	if (value && json_object_object_add(json, key, value) == 0)
-		return 0;
-	json_object_put(value);
-	return -ENOMEM;
-}
-
 static int add_child(struct json_object *json, const struct object *child, unsigned flags)
 {
 	const struct kind_info *info = kind_info(child->kind);
@@ -556,10 +548,10 @@ static int add_child(struct json_object *json, const struct object *child, unsig
 		goto fail;
 	if (!info->singleton && !info->direct && !json_object_object_get_ex(json, info->collection, &collection)) {
 		collection = json_object_new_object();
-		if (add_member(json, info->collection, collection) < 0)
+		if (json_add_member(json, info->collection, collection) < 0)
 			goto fail;
 	}
-	return add_member(collection, info->singleton ? info->collection : child->name, o);
+	return json_add_member(collection, info->singleton ? info->collection : child->name, o);
 fail:
 	json_object_put(o);
 	return -ENOMEM;
@@ -593,27 +585,81 @@ static int add_one(struct json_object *json, const struct object *o, unsigned fl
 		struct json_object *collection = info->direct ? at : json_object_new_object();
 		struct json_object *inner = json_object_new_object();
 
-		if (!info->direct && add_member(at, info->collection, collection) < 0) {
+		if (!info->direct && json_add_member(at, info->collection, collection) < 0) {
 			json_object_put(inner);
 			return -ENOMEM;
 		}
-		if (add_member(collection, chain[depth]->name, inner) < 0)
+		if (json_add_member(collection, chain[depth]->name, inner) < 0)
 			return -ENOMEM;
 		at = inner;
 	}
 	return add_child(at, o, flags);
 }
 
-struct json_object *document_build(const struct tree *t, const struct object *object, uint64_t generation, unsigned flags)
+struct json_object *document_head(uint64_t generation)
 {
 	_cleanup_json_ struct json_object *json = json_object_new_object();
 
-	if (!json)
+	if (!json || json_add_member(json, "version", json_object_new_int(DOCUMENT_VERSION)) < 0 ||
+	    (generation && json_add_member(json, "generation", json_object_new_uint64(generation)) < 0))
 		return NULL;
-	if (add_member(json, "version", json_object_new_int(DOCUMENT_VERSION)) < 0 ||
-	    (generation && add_member(json, "generation", json_object_new_uint64(generation)) < 0))
+	return steal_ptr(json);
+}
+
+struct json_object *document_build(const struct tree *t, const struct object *object, uint64_t generation, unsigned flags)
+{
+	_cleanup_json_ struct json_object *json = document_head(generation);
+
+	if (!json)
 		return NULL;
 	if (object ? add_one(json, object, flags) < 0 : add_below(json, tree_root(t), flags) < 0)
 		return NULL;
 	return steal_ptr(json);
+}
+
+/* Of a document with one object that stands at path "COLLECTION/NAME" or, for a singleton, "NAME": what stands before it, and behind it. */
+static void find_body(const char *text, size_t len, bool in_collection, size_t *ret_from, size_t *ret_to)
+{
+	const char *from = strchr(text, '\n') + 1;
+
+	if (in_collection)
+		from = strchr(from, '\n') + 1;
+	*ret_from = (size_t)(from - text);
+	*ret_to = len - strlen(in_collection ? "\n  }\n}\n" : "\n}\n");
+}
+
+static int print_child(struct strbuf *b, const struct object *o, enum kind *last)
+{
+	bool in_collection = !kind_info(o->kind)->singleton;
+	_cleanup_json_ struct json_object *json = json_object_new_object();
+	_cleanup_free_ char *text = json && add_child(json, o, 0) >= 0 ? json_print(json) : NULL;
+	size_t from, to;
+
+	if (!text)
+		return -ENOMEM;
+	find_body(text, strlen(text), in_collection, &from, &to);
+	if (*last != o->kind && *last != KIND_MAX)
+		strbuf_add(b, "\n  }");
+	strbuf_add(b, ",\n");
+	if (in_collection && *last != o->kind)
+		from = strlen("{\n");
+	strbuf_add_mem(b, text + from, to - from);
+	*last = in_collection ? o->kind : KIND_MAX;
+	return 0;
+}
+
+int document_print(const struct tree *t, struct json_object *head, struct strbuf *b)
+{
+	_cleanup_free_ char *text = json_print(head);
+	const struct object *root = tree_root(t);
+	enum kind last = KIND_MAX;
+
+	if (!text)
+		return -ENOMEM;
+	strbuf_add_mem(b, text, strlen(text) - strlen("\n}\n"));
+	for (size_t i = 0; i < root->n_children; i++)
+		if (print_child(b, root->children[i], &last) < 0)
+			return -ENOMEM;
+	strbuf_add(b, last != KIND_MAX ? "\n  }\n}\n" : "\n}\n");
+	return b->failed ? -ENOMEM : 0;
 }

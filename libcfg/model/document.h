@@ -10,6 +10,7 @@
 
 /* Places of everything in a parsed document, for errors found later. */
 struct places;
+struct strbuf;
 struct places *places_free(struct places *p);
 CFG_DEFINE_CLEANUP(struct places *, places_free);
 /* "file:line:column" of the attribute, of the object, or of its nearest parent; NULL when unknown. Caller frees. attr may be NULL. */
@@ -39,6 +40,11 @@ enum document_flags {
 };
 /* The tree, or only what is below object (NULL: all), as JSON. Caller puts. generation 0 is left out. */
 struct json_object *document_build(const struct tree *t, const struct object *object, uint64_t generation, unsigned flags);
+/* What a document begins with: version and generation. Caller puts. */
+struct json_object *document_head(uint64_t generation);
+/* Appends the text of a document: the members of head, then all that is in the tree. The same as json_print() makes of document_build(), but object
+ * by object, since as one JSON tree it would be many times as large. -ENOMEM. */
+int document_print(const struct tree *t, struct json_object *head, struct strbuf *b);
 /* Attributes of one object as a JSON object, without children. */
 struct json_object *object_to_json(const struct object *o, unsigned flags);
 /* The other way; path is for messages. Inline secrets are refused. */

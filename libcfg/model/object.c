@@ -13,14 +13,16 @@
 #include "base/text.h"
 #include "model/keys.h"
 
+/* Most keys are one object's: it needs no array. */
 struct holders {
-	struct object **items;
+	struct object *one, **items;	/* items: &one, or an array */
 	size_t n, size;
+	char key[];
 };
 
 struct tree {
 	struct object *root;
-	struct map *index;	/* key -> struct holders */
+	struct map *index;	/* key -> struct holders, which has the key in it */
 	size_t count;
 };
 
@@ -31,7 +33,9 @@ static void drop_empty(struct tree *t, const char *key, struct holders *h)
 	if (h->n)
 		return;
 	map_del(t->index, key);
-	free(h->items);
+	map_shrink(t->index);
+	if (h->items != &h->one)
+		free(h->items);
 	free(h);
 }
 
@@ -40,22 +44,30 @@ static int index_add(struct tree *t, const char *key, struct object *o)
 	struct holders *h = map_get(t->index, key);
 
 	if (!h) {
-		h = calloc(1, sizeof(*h));
-		if (!h || map_put(t->index, key, h) < 0) {
+		size_t len = strlen(key);
+
+		h = malloc(sizeof(*h) + len + 1);
+		if (!h)
+			return -ENOMEM;
+		*h = (struct holders){ .items = &h->one, .size = 1 };
+		memcpy(h->key, key, len + 1);
+		if (map_put(t->index, h->key, h) < 0) {
 			free(h);
 			return -ENOMEM;
 		}
 	}
 	if (h->n == h->size) {
-		size_t size = h->size ? 2 * h->size : 1;
-		struct object **items = reallocarray(h->items, size, sizeof(*items));
+		bool first = h->items == &h->one;
+		struct object **items = reallocarray(first ? NULL : h->items, 2 * h->size, sizeof(*items));
 
 		if (!items) {
 			drop_empty(t, key, h);
 			return -ENOMEM;
 		}
+		if (first)
+			items[0] = h->one;
 		h->items = items;
-		h->size = size;
+		h->size *= 2;
 	}
 	h->items[h->n++] = o;
 	return 0;
@@ -238,16 +250,13 @@ static int value_put(struct object *o, const struct attr_row *row, struct value 
 
 static struct object *object_new(enum kind kind, const char *name)
 {
-	struct object *o = calloc(1, sizeof(*o));
+	size_t len = strlen(name);
+	struct object *o = malloc(sizeof(*o) + len + 1);
 
 	if (!o)
 		return NULL;
-	o->kind = kind;
-	o->name = strdup(name);
-	if (!o->name) {
-		free(o);
-		return NULL;
-	}
+	*o = (struct object){ .kind = kind };
+	memcpy(o->name, name, len + 1);
 	return o;
 }
 
@@ -279,7 +288,6 @@ static void object_destroy(struct object *o)
 	values_clear(o);
 	free(o->children);
 	free(o->values);
-	free(o->name);
 	free(o);
 }
 
@@ -642,7 +650,7 @@ struct tree *tree_new(void)
 
 	if (!t)
 		return NULL;
-	t->index = map_new();
+	t->index = map_new_borrowing();
 	t->root = object_new(KIND_ROOT, "");
 	if (!t->index || !t->root)
 		return tree_free(t);
@@ -672,30 +680,29 @@ size_t tree_count(const struct tree *t)
 	return t->count - 1;
 }
 
-static int copy_below(struct object *to, const struct object *from)
+int object_add_copy(struct object *parent, const struct object *from)
 {
-	for (size_t i = 0; i < from->n_children; i++) {
-		const struct object *child = from->children[i];
-		struct object *o;
-		int r = object_add(to, child->kind, child->name, &o);
+	struct object *o;
+	int r = object_add(parent, from->kind, from->name, &o);
 
-		if (r >= 0)
-			r = object_assign(o, child);
-		if (r >= 0)
-			r = copy_below(o, child);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (r < 0)
+		return r;
+	r = object_assign(o, from);
+	for (size_t i = 0; r >= 0 && i < from->n_children; i++)
+		r = object_add_copy(o, from->children[i]);
+	if (r < 0)
+		object_remove(o);
+	return r;
 }
 
 struct tree *tree_copy(const struct tree *t)
 {
 	_cleanup_(tree_freep) struct tree *copy = tree_new();
+	int r = copy ? 0 : -ENOMEM;
 
-	if (!copy || copy_below(copy->root, t->root) < 0)
-		return NULL;
-	return steal_ptr(copy);
+	for (size_t i = 0; r >= 0 && i < t->root->n_children; i++)
+		r = object_add_copy(copy->root, t->root->children[i]);
+	return r < 0 ? NULL : steal_ptr(copy);
 }
 
 struct object *tree_find(const struct tree *t, const char *path)

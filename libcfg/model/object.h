@@ -22,13 +22,14 @@ struct value {
 
 struct object {
 	enum kind kind;
-	char *name;		/* "" for root and singletons */
 	struct tree *tree;	/* NULL: detached (part of a change) */
 	struct object *parent;
 	struct object **children;	/* by kind, then natural order of name */
 	size_t n_children;
 	uint64_t present[ROWS_MAX / 64];	/* a bit for each row of the kind: has a value */
 	struct value *values;	/* theirs, in the order of the rows */
+	uint64_t generation;	/* of its last change, in the tree of what is wanted; 0: unknown */
+	char name[];		/* "" for root and singletons */
 };
 
 struct tree;
@@ -56,6 +57,8 @@ struct object *object_nth(const struct object *parent, enum kind kind, size_t i)
 
 /* Makes an empty object below parent. -EEXIST, -ENOMEM; the name must be canonical. */
 int object_add(struct object *parent, enum kind kind, const char *name, struct object **ret);
+/* A copy of an object of another tree with all below it. -EEXIST, -ENOMEM: nothing was made. */
+int object_add_copy(struct object *parent, const struct object *from);
 /* Makes the object at path, whose parent must exist (-ENOENT). */
 int tree_add(struct tree *t, const char *path, struct object **ret);
 /* Takes it and all below out of the tree and frees it. */

@@ -68,6 +68,17 @@ int oplist_add(struct oplist *l, enum op_verb verb, unsigned flags, const char *
 	return 0;
 }
 
+int oplist_add_taking(struct oplist *l, enum op_verb verb, unsigned flags, const char *path, char *value)
+{
+	int r = oplist_add(l, verb, flags, path, NULL, NULL, NULL);
+
+	if (r < 0)
+		free(value);
+	else
+		l->items[l->n - 1].value = value;
+	return r;
+}
+
 void oplist_done(struct oplist *l)
 {
 	for (size_t i = 0; i < l->n; i++)

@@ -99,6 +99,8 @@ struct oplist {
 /* Copies its strings. -ENOMEM. */
 int oplist_add(struct oplist *l, enum op_verb verb, unsigned flags, const char *path, const char *value,
 	       const char *object, const char *attr);
+/* The same, but value is taken over, also when it fails: it may be large. Not NULL. */
+int oplist_add_taking(struct oplist *l, enum op_verb verb, unsigned flags, const char *path, char *value);
 void oplist_done(struct oplist *l);
 #define _cleanup_oplist_ _cleanup_(oplist_done)
 

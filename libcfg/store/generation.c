@@ -41,40 +41,26 @@ char *store_path_ledger(const struct store_paths *p)
 
 /* ---- writing ---- */
 
-static int print_document(struct json_object *json, char **ret, size_t *ret_len)
+static int print_document(const struct tree *t, struct json_object *head, char **ret, size_t *ret_len)
 {
-	_cleanup_free_ char *text = json_print(json);
+	_cleanup_strbuf_ struct strbuf b = { 0 };
+	int r = head ? document_print(t, head, &b) : -ENOMEM;
 
-	if (!text)
-		return -ENOMEM;
-	*ret_len = strlen(text);
+	if (r < 0)
+		return r;
 	/* What could not be read back must not be written. */
-	if (*ret_len > JSON_MAX_BYTES)
+	if (b.len > JSON_MAX_BYTES)
 		return -EFBIG;
-	*ret = steal_ptr(text);
+	*ret_len = b.len;
+	*ret = strbuf_steal(&b);
 	return 0;
 }
 
 int store_snapshot_text(const struct tree *t, uint64_t generation, char **ret, size_t *ret_len)
 {
-	_cleanup_json_ struct json_object *json = document_build(t, NULL, generation, 0);
+	_cleanup_json_ struct json_object *head = document_head(generation);
 
-	return json ? print_document(json, ret, ret_len) : -ENOMEM;
-}
-
-static int add_member(struct json_object *to, const char *key, struct json_object *value /* taken over */)
-{
-	if (value && json_object_object_add(to, key, value) >= 0)
-		return 0;
-	json_object_put(value);
-	return -ENOMEM;
-}
-
-static int move_member(struct json_object *to, struct json_object *from, const char *key)
-{
-	struct json_object *v;
-
-	return json_object_object_get_ex(from, key, &v) ? add_member(to, key, json_object_get(v)) : 0;
+	return print_document(t, head, ret, ret_len);
 }
 
 static struct json_object *saved_new(const struct tree *t, time_t when, const char *label)
@@ -82,9 +68,9 @@ static struct json_object *saved_new(const struct tree *t, time_t when, const ch
 	struct json_object *saved = json_object_new_object();
 	size_t len = text_utf8_prefix(label, strnlen(label, LABEL_MAX));
 
-	if (saved && add_member(saved, "time", json_object_new_int64(when)) >= 0 &&
-	    add_member(saved, "label", json_object_new_string_len(label, (int)len)) >= 0 &&
-	    add_member(saved, "objects", json_object_new_uint64(tree_count(t))) >= 0)
+	if (saved && json_add_member(saved, "time", json_object_new_int64(when)) >= 0 &&
+	    json_add_member(saved, "label", json_object_new_string_len(label, (int)len)) >= 0 &&
+	    json_add_member(saved, "objects", json_object_new_uint64(tree_count(t))) >= 0)
 		return saved;
 	json_object_put(saved);
 	return NULL;
@@ -92,19 +78,11 @@ static struct json_object *saved_new(const struct tree *t, time_t when, const ch
 
 int store_generation_text(const struct tree *t, uint64_t generation, time_t when, const char *label, char **ret, size_t *ret_len)
 {
-	_cleanup_json_ struct json_object *json = document_build(t, NULL, generation, 0);
-	_cleanup_json_ struct json_object *out = json_object_new_object();
-	struct json_object *saved = saved_new(t, when, label ? label : "");
+	_cleanup_json_ struct json_object *head = document_head(generation);
 
-	if (!json || !out || !saved || move_member(out, json, "version") < 0 || move_member(out, json, "generation") < 0 ||
-	    json_object_object_add(out, "saved", saved) < 0) {
-		json_object_put(saved);
+	if (!head || json_add_member(head, "saved", saved_new(t, when, label ? label : "")) < 0)
 		return -ENOMEM;
-	}
-	json_object_object_foreach(json, key, v)
-		if (add_member(out, key, json_object_get(v)) < 0)
-			return -ENOMEM;
-	return print_document(out, ret, ret_len);
+	return print_document(t, head, ret, ret_len);
 }
 
 /* ---- finding ---- */

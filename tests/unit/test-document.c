@@ -443,8 +443,11 @@ static void test_any_tree(void **state)
 		struct random r = { seed };
 		_cleanup_(tree_freep) struct tree *t = random_tree(&r, 50), *u = NULL, *v = NULL;
 		_cleanup_free_ char *text = tree_to_text(t), *spelled = NULL;
-		_cleanup_json_ struct json_object *json = document_build(t, NULL, 0, DOCUMENT_DEFAULTS);
+		_cleanup_json_ struct json_object *json = document_build(t, NULL, 0, DOCUMENT_DEFAULTS), *head = document_head(0);
+		_cleanup_strbuf_ struct strbuf printed = { 0 };
 
+		assert_int_equal(document_print(t, head, &printed), 0);
+		assert_string_equal(printed.s, text);
 		u = tree_from_text(text);
 		assert_trees_equal(t, u);
 		spelled = json_print(json);

@@ -250,7 +250,7 @@ static int world_new(void **state)
 	assert_int_equal(settings_defaults(&w->settings), 0);
 	w->settings.generations_kept = 2;
 	w->m = (struct manager){ .settings = &w->settings, .paths = { w->config, w->state, w->run }, .wanted = tree_new(),
-				 .touched = map_new(), .observer = { .committed = on_committed, .userdata = w } };
+				 .removed = map_new(), .observer = { .committed = on_committed, .userdata = w } };
 	assert_int_equal(committer_new(&w->m, &w->m.committer), 0);
 	w->text[0] = text_of(w->m.wanted);
 	*state = w;
@@ -263,7 +263,7 @@ static int world_free(void **state)
 
 	committer_free(w->m.committer);
 	tree_free(w->m.wanted);
-	map_free(w->m.touched);
+	map_free(w->m.removed);
 	generations_free(w->m.generations, w->m.n_generations);
 	cfg_errors_done(&w->m.shouts);
 	settings_done(&w->settings);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # The daemon is killed at some of the calls of a change; tests/long/kill.bats has 200 of them.
-# machine: --kernel 6.12 --memory 1536
+# long machine: --kernel 6.12 --memory 1536
 load lib
 load kill
 

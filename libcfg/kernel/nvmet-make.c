@@ -252,7 +252,12 @@ int nvmet_make_edge(struct planner *p, const char *element, const struct element
 		if (o)
 			r = step_after_resources(s, o);
 	}
-	if (s)
+	if (s) {
+		const struct object *holder = tree_find(p->actual, e->object);
+
 		s->token = port ? TOKEN_NONE : TOKEN_HOSTS;
+		/* It begins to listen, which an address may not let it. */
+		s->foremost = port && !(holder && object_get_list(holder, e->edge));
+	}
 	return r < 0 ? r : step_op(s, OP_LINK, 0, path, far, e->edge->name);
 }

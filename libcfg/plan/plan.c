@@ -282,6 +282,39 @@ static int add_barrier(struct plan *p)
 	return 0;
 }
 
+/* The same within the switch, after what is foremost in it and what that comes after. Needs steps in a legal order. */
+static int add_inner_barrier(struct plan *p)
+{
+	size_t n = p->n, before = 0, behind = 0;
+	_cleanup_free_ bool *marked = calloc(n ? n : 1, sizeof(*marked));
+	struct step *barrier;
+
+	if (!marked)
+		return -ENOMEM;
+	for (size_t i = n; i-- > 0;) {
+		const struct step *s = p->steps[i];
+
+		marked[i] |= s->foremost && s->phase == PHASE_SWITCH;
+		for (size_t d = 0; marked[i] && d < s->n_deps; d++)
+			marked[s->deps[d]] = true;
+		before += marked[i] && s->phase == PHASE_SWITCH;
+		behind += !marked[i] && s->phase == PHASE_SWITCH;
+	}
+	if (!before || !behind)
+		return 0;
+	barrier = plan_step(p, PHASE_SWITCH, "", "what is foremost works");
+	if (!barrier)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct step *s = p->steps[i];
+		int r = s->phase != PHASE_SWITCH ? 0 : marked[i] ? add_dep(barrier, i) : add_dep(s, barrier->index);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* ---- order ---- */
 
 struct order {
@@ -406,7 +439,7 @@ int plan_finish(struct plan *p, unsigned flags, struct cfg_error *err)
 		return r;
 	pull_removals(p);
 	join_switch(p);
-	if (!(flags & PLAN_EACH) && add_barrier(p) < 0)
+	if (!(flags & PLAN_EACH) && (add_inner_barrier(p) < 0 || add_barrier(p) < 0))
 		return cfg_error_oom(err);
 	r = sort_steps(p, err);
 	if (r < 0)

@@ -12,7 +12,7 @@
  *
  * Phases: build (no host sees it), switch (hosts see it; effects), then the commit, then remove. plan_finish() pulls a removal, and
  * what it depends on, forward into the switch when something in build or switch must come after it; and lets the switch wait for
- * everything in build.
+ * everything in build, and for what is foremost in it.
  *
  * Calling sequence: plan_init, plan_step / step_* …, plan_finish, then read only.
  */
@@ -40,6 +40,7 @@ struct step {
 	char **affects;		/* edges "ports/ID/subsystems/NQN" by which a host would notice; effect counts if one is in use */
 	bool always;		/* the effect counts whoever is connected (data) */
 	bool tidies;		/* takes away folders around something, which is not there itself */
+	bool foremost;		/* in the switch: only trying tells whether it works, and nobody who is connected sees it */
 	bool moved_forward;	/* a removal that plan_finish() took into the switch */
 	char *queue;		/* kernel folder or device behind which a stuck call would also hold this one; or NULL */
 };

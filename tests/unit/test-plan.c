@@ -55,6 +55,20 @@ static void test_hosts_see_nothing_before_all_is_built(void **state)
 	assert_int_equal(removed->n_deps, 0);
 }
 
+static void test_what_only_trying_tells_comes_first_in_the_switch(void **state)
+{
+	_cleanup_plan_ struct plan p = { 0 };
+	struct step *shown = add(&p, PHASE_SWITCH, "live namespace", "+n", NULL);
+	struct step *needed = add(&p, PHASE_SWITCH, "live namespace of what is served", "+m", NULL);
+	struct step *listens = add(&p, PHASE_SWITCH, "new port", "+p", "+m");
+
+	listens->foremost = true;
+	assert_return_code(plan_finish(&p, 0, NULL), 0);
+	assert_true(comes_after(&p, shown, listens));
+	assert_true(comes_after(&p, listens, needed));
+	assert_false(comes_after(&p, needed, listens));
+}
+
 static void test_each_on_its_own_waits_for_nobody(void **state)
 {
 	_cleanup_plan_ struct plan p = { 0 };
@@ -111,6 +125,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys_are_order),
 		cmocka_unit_test(test_hosts_see_nothing_before_all_is_built),
+		cmocka_unit_test(test_what_only_trying_tells_comes_first_in_the_switch),
 		cmocka_unit_test(test_each_on_its_own_waits_for_nobody),
 		cmocka_unit_test(test_a_removal_that_others_need_comes_first),
 		cmocka_unit_test(test_a_circle_is_named),

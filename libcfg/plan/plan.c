@@ -256,25 +256,23 @@ static void join_switch(struct plan *p)
 	}
 }
 
-/* Hosts see nothing of a change that fails while it is built. One empty step after all of that and before all that they see stands for
- * the many edges. */
-static int add_barrier(struct plan *p)
+enum side { NEITHER, BEFORE, BEHIND };
+
+/* One empty step after all that is before it and before all that is behind, which stands for the many edges between them. side: of each step. */
+static int add_barrier(struct plan *p, enum phase phase, const char *summary, const enum side *side)
 {
-	size_t build = 0, visible = 0, n = p->n;
+	size_t count[] = { [NEITHER] = 0, [BEFORE] = 0, [BEHIND] = 0 }, n = p->n;
 	struct step *barrier;
 
-	for (size_t i = 0; i < n; i++) {
-		build += p->steps[i]->phase == PHASE_BUILD;
-		visible += p->steps[i]->phase == PHASE_SWITCH;
-	}
-	if (!build || !visible)
+	for (size_t i = 0; i < n; i++)
+		count[side[i]]++;
+	if (!count[BEFORE] || !count[BEHIND])
 		return 0;
-	barrier = plan_step(p, PHASE_BUILD, "", "all that is new is built");
+	barrier = plan_step(p, phase, "", summary);
 	if (!barrier)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		struct step *s = p->steps[i];
-		int r = s->phase == PHASE_BUILD ? add_dep(barrier, i) : s->phase == PHASE_SWITCH ? add_dep(s, barrier->index) : 0;
+		int r = side[i] == BEFORE ? add_dep(barrier, i) : side[i] == BEHIND ? add_dep(p->steps[i], barrier->index) : 0;
 
 		if (r < 0)
 			return r;
@@ -282,37 +280,35 @@ static int add_barrier(struct plan *p)
 	return 0;
 }
 
-/* The same within the switch, after what is foremost in it and what that comes after. Needs steps in a legal order. */
-static int add_inner_barrier(struct plan *p)
+/* Within the switch, what is foremost in it comes first, with what that comes after. Needs steps in a legal order. */
+static void divide_switch(const struct plan *p, enum side *side)
 {
-	size_t n = p->n, before = 0, behind = 0;
-	_cleanup_free_ bool *marked = calloc(n ? n : 1, sizeof(*marked));
-	struct step *barrier;
-
-	if (!marked)
-		return -ENOMEM;
-	for (size_t i = n; i-- > 0;) {
+	for (size_t i = p->n; i-- > 0;) {
 		const struct step *s = p->steps[i];
 
-		marked[i] |= s->foremost && s->phase == PHASE_SWITCH;
-		for (size_t d = 0; marked[i] && d < s->n_deps; d++)
-			marked[s->deps[d]] = true;
-		before += marked[i] && s->phase == PHASE_SWITCH;
-		behind += !marked[i] && s->phase == PHASE_SWITCH;
+		if (s->foremost && s->phase == PHASE_SWITCH)
+			side[i] = BEFORE;
+		for (size_t d = 0; side[i] == BEFORE && d < s->n_deps; d++)
+			side[s->deps[d]] = BEFORE;
 	}
-	if (!before || !behind)
-		return 0;
-	barrier = plan_step(p, PHASE_SWITCH, "", "what is foremost works");
-	if (!barrier)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct step *s = p->steps[i];
-		int r = s->phase != PHASE_SWITCH ? 0 : marked[i] ? add_dep(barrier, i) : add_dep(s, barrier->index);
+	for (size_t i = 0; i < p->n; i++)
+		side[i] = p->steps[i]->phase != PHASE_SWITCH ? NEITHER : side[i] == BEFORE ? BEFORE : BEHIND;
+}
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+/* Hosts see nothing of a change that fails while it is built, or that fails where only trying tells. */
+static int add_barriers(struct plan *p)
+{
+	/* The barrier in the switch is a step of it. */
+	_cleanup_free_ enum side *side = calloc(p->n + 1, sizeof(*side));
+	int r = side ? 0 : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	divide_switch(p, side);
+	r = add_barrier(p, PHASE_SWITCH, "what is foremost works", side);
+	for (size_t i = 0; i < p->n; i++)
+		side[i] = p->steps[i]->phase == PHASE_BUILD ? BEFORE : p->steps[i]->phase == PHASE_SWITCH ? BEHIND : NEITHER;
+	return r < 0 ? r : add_barrier(p, PHASE_BUILD, "all that is new is built", side);
 }
 
 /* ---- order ---- */
@@ -439,7 +435,7 @@ int plan_finish(struct plan *p, unsigned flags, struct cfg_error *err)
 		return r;
 	pull_removals(p);
 	join_switch(p);
-	if (!(flags & PLAN_EACH) && (add_inner_barrier(p) < 0 || add_barrier(p) < 0))
+	if (!(flags & PLAN_EACH) && add_barriers(p) < 0)
 		return cfg_error_oom(err);
 	r = sort_steps(p, err);
 	if (r < 0)

@@ -59,16 +59,6 @@ static struct json_object *document(void)
 	return o;
 }
 
-static void print_difference(char *const *wanted, char *const *is)
-{
-	for (char *const *l = wanted; *l; l++)
-		if (!strv_contains(is, *l))
-			fprintf(stderr, "  - %s\n", *l);
-	for (char *const *l = is; *l; l++)
-		if (!strv_contains(wanted, *l))
-			fprintf(stderr, "  + %s\n", *l);
-}
-
 static void print_round(const struct round *r)
 {
 	static const char *const what[] = { "change", "apply", "apply --merge", "clear", "reconcile", "show" };

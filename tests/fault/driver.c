@@ -26,16 +26,6 @@ struct play {
 
 /* ---- comparing ---- */
 
-static void print_difference(char *const *wanted, char *const *is)
-{
-	for (char *const *l = wanted; *l; l++)
-		if (!strv_contains(is, *l))
-			fprintf(stderr, "  - %s\n", *l);
-	for (char *const *l = is; *l; l++)
-		if (!strv_contains(wanted, *l))
-			fprintf(stderr, "  + %s\n", *l);
-}
-
 static void expect_kernel(char *const *wanted, const char *what)
 {
 	_cleanup_strv_ char **is = dump();

@@ -416,6 +416,16 @@ char **dump(void)
 	return lines;
 }
 
+void print_difference(char *const *wanted, char *const *is)
+{
+	for (char *const *l = wanted; *l; l++)
+		if (!strv_contains(is, *l))
+			fprintf(stderr, "  - %s\n", *l);
+	for (char *const *l = is; *l; l++)
+		if (!strv_contains(wanted, *l))
+			fprintf(stderr, "  + %s\n", *l);
+}
+
 static void count(unsigned long *ret_calls, unsigned long *ret_changes)
 {
 	_cleanup_free_ char *text = control("count");

@@ -27,6 +27,8 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 char *control(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The kernel's tree and the files behind it, as sorted lines. */
 char **dump(void);
+/* To stderr, a line for each that only one of the two has. */
+void print_difference(char *const *wanted, char *const *is);
 unsigned long changes(void);	/* calls that changed something, or tried */
 unsigned long calls(void);	/* all, of reading as well */
 unsigned long writes(void);	/* those of them that are about the tree or files, not about modules */

@@ -27,8 +27,11 @@ op_fn worker_probe, worker_create_file, worker_grow_file, worker_remove_file, wo
 /* worker-system.c */
 op_fn worker_load_module, worker_tune, worker_expedite, worker_system, worker_in_use, worker_wait_change;
 op_fn worker_has_module, worker_has_option, worker_has_address;
+/* Where the running kernel's configfs is mounted; NULL behind another kernel. */
+const char *worker_configfs_root(const struct worker *w);
+op_fn worker_file_replace, worker_file_append, worker_file_cut, worker_file_remove, worker_file_read;
+/* worker-teardown.c */
 /* Before a port is removed: -EBUSY when that would hang. */
 int worker_await_teardowns(struct worker *w, char **message);
-op_fn worker_file_replace, worker_file_append, worker_file_cut, worker_file_remove, worker_file_read;
 
 #endif

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # Something hangs in the kernel, and everybody else works on: the cases of isolation.bats that take longer.
-# long machine: --kernel 6.12 --memory 1536
-# long machine: --kernel 7 --memory 1536
+# long machine: --kernel 6.12 --cpus 2 --memory 1536
+# long machine: --kernel 7 --cpus 2 --memory 1536
 load lib
 load isolation
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Something hangs in the kernel, and everybody else works on. How fast they are meanwhile is measured by ./dev bench isolation.
 # What takes longer is in isolation-more.bats.
-# machine: --kernel 6.12 --memory 1536
-# long machine: --kernel 7 --memory 1536
+# machine: --kernel 6.12 --cpus 2 --memory 1536
+# long machine: --kernel 7 --cpus 2 --memory 1536
 load lib
 load isolation
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # Several callers at once. Processes of the daemon are stopped to hold a change where it is.
+# machine: --kernel 6.12 --cpus 2 --memory 1536
 load lib
 
 setup() {

@@ -142,7 +142,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
 		return 0;
 	d->stopping = true;
 	sd_notify(false, "STOPPING=1\nSTATUS=Stopping; exports stay up.");
-	manager_stop(d->manager, on_stopped, d);
+	if (d->manager)
+		manager_stop(d->manager, on_stopped, d);
 	return 0;
 }
 
@@ -152,6 +153,30 @@ static void on_pool_fatal(void *userdata)
 
 	fputs(SD_ERR "the fork server has died; starting again is the only way\n", stderr);
 	sd_event_exit(d->event, 1);
+}
+
+/* ---- an earlier daemon's worker ---- */
+
+/* One that was killed may have left a worker in the middle of the journal or the snapshot, which does what it is at as soon as the kernel lets it:
+ * what is read before that is not what will be there, and what is written before that is written over. 1: wait no more, a stop came meanwhile. */
+static int await_old_writer(struct nvmetd *d)
+{
+	pid_t told = 0, pid;
+	const char *label;
+
+	while ((pid = pool_old_writer(d->pool, &label)) && !d->stopping) {
+		int r;
+
+		if (pid != told) {
+			fprintf(stderr, SD_WARNING "worker %d of an earlier nvmetd has not ended yet (%s); waiting for it\n", (int)pid, label);
+			sd_notifyf(false, "STATUS=Waiting for worker %d of an earlier nvmetd: %s.", (int)pid, label);
+			told = pid;
+		}
+		r = sd_event_run(d->event, UINT64_MAX);
+		if (r < 0)
+			return r;
+	}
+	return d->stopping;
 }
 
 /* ---- ready ---- */
@@ -238,6 +263,7 @@ static int serve(struct nvmetd *d, const struct options *o, const struct setting
 	_cleanup_(loaded_done) struct loaded loaded = { 0 };
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	struct observer observer;
+	int r;
 
 	/* What is large is short-lived (texts of snapshots, buffers, tables that grow): it goes back to the system at once, whatever else is freed. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
@@ -247,6 +273,9 @@ static int serve(struct nvmetd *d, const struct options *o, const struct setting
 	    step(pool_new(d->event, forkserver, ps, &d->pool), "workers cannot be started") < 0)
 		return 1;
 	pool_set_fatal(d->pool, on_pool_fatal, d);
+	r = step(await_old_writer(d), "an earlier nvmetd's worker cannot be waited for");
+	if (r)
+		return r < 0;
 	if (store_load(&paths, &loaded, &err) < 0) {
 		complain(&err);
 		return 1;

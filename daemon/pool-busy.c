@@ -86,8 +86,8 @@ static int add_orphan(struct pool *p, pid_t pid, const struct worker_page *page)
 
 	if (!o)
 		return -ENOMEM;
-	*o = (struct orphan){ .pool = p, .pid = pid, .token = page->token, .queue = strdup(page->queue),
-			      .label = strdup(page->label), .next = p->orphans };
+	*o = (struct orphan){ .pool = p, .pid = pid, .token = page->token, .own_files = page->own_files,
+			      .queue = strdup(page->queue), .label = strdup(page->label), .next = p->orphans };
 	p->orphans = o;
 	p->tokens[o->token]++;
 	p->tokens_stuck[o->token]++;
@@ -134,6 +134,16 @@ int orphans_find(struct pool *p)
 	}
 	closedir(dir);
 	return r;
+}
+
+pid_t pool_old_writer(const struct pool *p, const char **ret_label)
+{
+	for (const struct orphan *o = p->orphans; o; o = o->next)
+		if (o->own_files) {
+			*ret_label = o->label;
+			return o->pid;
+		}
+	return 0;
 }
 
 /* ---- what is held ---- */

@@ -55,6 +55,7 @@ struct orphan {
 	pid_t pid;
 	char *queue, *label;
 	enum token token;
+	bool own_files;
 	sd_event_source *gone;
 };
 

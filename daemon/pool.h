@@ -93,6 +93,9 @@ void pool_set_stuck_changed(struct pool *p, void (*changed)(void *userdata, bool
 int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_orphans, char ***ret_folders);
 /* Whether a worker of this daemon's has not come back for stuck_usec. */
 bool pool_has_stuck(const struct pool *p);
+/* A worker of an earlier daemon that may still change files of the daemon's own; 0: there is none, and as long as this pool lives there will be none
+ * any more. The label is borrowed until the event loop turns. */
+pid_t pool_old_writer(const struct pool *p, const char **ret_label);
 int pool_busy(struct pool *p, struct pool_busy **ret, size_t *ret_n);
 void pool_busy_free(struct pool_busy *b, size_t n);
 

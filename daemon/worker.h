@@ -9,7 +9,7 @@
 
 /* What a worker is at, for all to read: its file RUN_DIR/workers/PID, locked (flock) while it works. A daemon that starts finds in it what
  * is still being done for its predecessor. */
-#define WORKER_PAGE_VERSION 2
+#define WORKER_PAGE_VERSION 3
 struct worker_page {
 	uint32_t version;
 	uint32_t token;			/* enum token of the step */
@@ -17,6 +17,7 @@ struct worker_page {
 	char label[512];
 	char queue[1024];
 	char where[1024];
+	bool own_files;			/* the step changes files of the daemon's own */
 };
 
 /* Serves the socket; never returns. Signals and descriptors are the fork server's care. */

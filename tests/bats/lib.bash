@@ -94,22 +94,31 @@ stop_kernel() {
 
 # Further options are for nvmetd. Comes back when it is ready; fails when it ends instead.
 start_nvmetd() {
-	local ready ended status=0
+	begin_nvmetd "$@"
+	await_nvmetd
+}
 
+# The same in two parts; the second one fails with the daemon's status.
+begin_nvmetd() {
 	rm -f "$T/listening"
 	mkfifo "$T/listening"
 	await-ready "$T/notify" >"$T/listening" 3>&- &
-	ready=$!
+	READY_PID=$!
 	read -r _ <"$T/listening"
 	NOTIFY_SOCKET="$T/notify" nvmetd --config "$T/nvmetd.conf" --config-dir "$T/etc" --state-dir "$T/lib" \
 		--run-dir "$T/run" --kernel "fake:$T/kernel" "$@" >>"$T/nvmetd.log" 2>&1 3>&- &
 	NVMETD_PID=$!
-	wait -n -p ended "$ready" "$NVMETD_PID" || status=$?
-	[ "$ended" = "$ready" ] && [ "$status" = 0 ] && return 0
-	kill "$ready" 2>/dev/null || true
+}
+
+await_nvmetd() {
+	local ended status=0
+
+	wait -n -p ended "$READY_PID" "$NVMETD_PID" || status=$?
+	[ "$ended" = "$READY_PID" ] && [ "$status" = 0 ] && return 0
+	kill "$READY_PID" 2>/dev/null || true
 	echo "nvmetd did not get ready (status $status):" >&2
 	cat "$T/nvmetd.log" >&2
-	return 1
+	return $((status ? status : 1))
 }
 
 # Ends as systemd would end it; anything but a clean end is a failure.

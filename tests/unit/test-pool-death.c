@@ -352,6 +352,65 @@ static void test_orphan(void **state)
 	assert_turns(f);
 }
 
+/* The lock is taken before the daemon is looked for: so what a step changes is said before it begins. */
+static void test_old_writer(void **state)
+{
+	struct fixture *f = *state;
+	struct worker_page reader = { .version = WORKER_PAGE_VERSION, .label = "read" };
+	struct worker_page writer = { .version = WORKER_PAGE_VERSION, .label = "write the journal", .own_files = true };
+	pid_t reads = make_orphan(f, &reader, sizeof(reader)), writes = make_orphan(f, &writer, sizeof(writer));
+	uint64_t end = now() + PATIENCE;
+	const char *label = NULL;
+
+	start(f);
+	assert_int_equal(pool_old_writer(f->pool, &label), writes);
+	assert_string_equal(label, "write the journal");
+	end_orphan(writes);
+	while (pool_old_writer(f->pool, &label) && now() < end)
+		turn(f, 10000);
+	assert_int_equal(pool_old_writer(f->pool, &label), 0);
+	end_orphan(reads);
+}
+
+static void assert_page_says(struct fixture *f, struct job *j, const char *where, bool own_files)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	struct pool_busy busy;
+	struct worker_page page;
+
+	submit(f, j);
+	wait_busy(f, where, &busy);
+	path = strf("%s/workers/%d", f->run_dir, (int)busy.pid);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(pread(fd, &page, sizeof(page), 0), sizeof(page));
+	assert_int_equal(page.own_files, own_files);
+}
+
+static void test_page_tells_own_files(void **state)
+{
+	static const enum op_verb verbs[] = { OP_FILE_REPLACE, OP_FILE_APPEND, OP_FILE_CUT, OP_FILE_REMOVE };
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = below(f, "state/journal");
+
+	start(f);
+	put_fifo(f, "nvmet/hang");
+	for (size_t i = 0; i < ARRAY_SIZE(verbs) + 2; i++) {
+		struct job *j = job_new(f);
+
+		job_op(j, OP_WRITE, "nvmet/hang", "1");
+		if (i < ARRAY_SIZE(verbs))
+			job_op(j, verbs[i], path, "1");
+		else if (i == ARRAY_SIZE(verbs))
+			job_op(j, OP_STORE_SECRET, "key", "1");
+		assert_page_says(f, j, "write nvmet/hang", i <= ARRAY_SIZE(verbs));
+		release(f, "nvmet/hang");
+		wait_for(f, j);
+		/* Nobody listens any more. */
+		close(f->readers[--f->n_readers]);
+	}
+}
+
 /* Of another version, or cut short: that it works is known all the same. */
 static void test_orphan_of_another_version(void **state)
 {
@@ -672,6 +731,8 @@ int main(void)
 		TEST(test_worker_process),
 		TEST(test_daemon_dies),
 		TEST(test_orphan),
+		TEST(test_old_writer),
+		TEST(test_page_tells_own_files),
 		TEST(test_orphan_of_another_version),
 		TEST(test_no_worker_can_be_made),
 		TEST(test_one_worker_is_enough),

@@ -402,6 +402,16 @@ void *claims_blocker(const struct claim_set *set, const char **ret_key)
 	return NULL;
 }
 
+bool claims_held_by(const struct claims *c, const char *key, bool (*is)(const void *userdata))
+{
+	const struct queue *q = map_get(c->queues, key);
+
+	for (size_t i = 0; q && i < q->n; i++)
+		if (q->items[i]->held && !is(q->items[i]->set->userdata))
+			return false;
+	return q && q->items[0]->set->has_turn;
+}
+
 const char *claims_behind(const struct claim_set *set, bool (*is)(const void *userdata))
 {
 	for (size_t i = 0; i < set->n; i++) {

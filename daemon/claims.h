@@ -55,6 +55,8 @@ const char *claims_key(const struct claim_set *set, size_t i);
 void *claims_next_ready(struct claims *c);
 /* For whom a waiting set waits: userdata of the first holder in its way, and the key (borrowed). NULL: for nobody. */
 void *claims_blocker(const struct claim_set *set, const char **ret_key);
+/* Whether the key is held, and only by those of whose userdata that is true. */
+bool claims_held_by(const struct claims *c, const char *key, bool (*is)(const void *userdata));
 /* A key for which a waiting set waits behind a first holder of whose userdata that is true; NULL: none. */
 const char *claims_behind(const struct claim_set *set, bool (*is)(const void *userdata));
 

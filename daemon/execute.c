@@ -157,6 +157,9 @@ static int write_ledger(struct txn *t, struct cfg_error *err)
 	for (size_t i = 0; i < t->plan.n; i++)
 		if (*t->plan.steps[i]->object && strv_append(&elements, t->plan.steps[i]->object) < 0)
 			return cfg_error_oom(err);
+	for (char **e = t->left_behind; e && *e; e++)
+		if (strv_append(&elements, *e) < 0)
+			return cfg_error_oom(err);
 	strv_sort_unique(elements);
 	if (ledger_begin(t->m->ledger, t->job.id, elements, &line) < 0)
 		return cfg_error_oom(err);
@@ -168,7 +171,7 @@ void txn_execute(struct txn *t)
 	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 
 	/* What is adopted is not ours before the commit: the ledger would have the next daemon take it away. */
-	if ((t->request.act == ACT_ADOPT ? marks_adopt(t->m, &t->changes, &err) : t->plan.n ? write_ledger(t, &err) : 0) < 0) {
+	if ((t->request.act == ACT_ADOPT ? marks_adopt(t->m, &t->changes, &err) : t->plan.n || t->left_behind ? write_ledger(t, &err) : 0) < 0) {
 		txn_fail(t, &err);
 		return;
 	}
@@ -316,6 +319,8 @@ static void on_commit(void *userdata, uint64_t generation, const struct cfg_erro
 		return;
 	}
 	t->committed = true;
+	for (char **e = t->left_behind; e && *e; e++)
+		txn_owe(t, *e, "the kernel does not come back from a call that is in the way of its removal");
 	settle_moved_forward(t);
 	pay_settled(t);
 	txn_update_cache(t);
@@ -349,7 +354,7 @@ static enum outcome outcome_after_commit(struct txn *t)
 {
 	if (t->each && t->errors.n)
 		return OUTCOME_PARTLY;
-	return t->owed ? OUTCOME_OWED : OUTCOME_DONE;
+	return t->owed || t->passed_by ? OUTCOME_OWED : OUTCOME_DONE;
 }
 
 static bool needs_partial_way_back(struct txn *t)

@@ -26,7 +26,8 @@ static char *top_of(const char *element)
 	return strlen(element) < n ? strdup(element) : strndup(element, n);
 }
 
-static bool belongs_to(const struct element *e, const char *text, const char *held)
+/* far: a link from elsewhere belongs to what it leads to as well. */
+static bool belongs_to(const struct element *e, const char *text, const char *held, bool far)
 {
 	_cleanup_element_ struct element h = { 0 };
 	_cleanup_free_ char *top = NULL;
@@ -37,45 +38,144 @@ static bool belongs_to(const struct element *e, const char *text, const char *he
 	if (element_parse(held, &h) < 0 || h.edge)
 		return false;
 	top = top_of(held);
-	return !top || path_is_within(text, top) || (e->edge && path_is_within(e->far, top));
+	return !top || path_is_within(text, top) || (far && e->edge && path_is_within(e->far, top));
 }
 
-bool held_covers(char *const *elements, const char *element)
+static bool is_covered(char *const *elements, const char *element, bool far)
 {
 	_cleanup_element_ struct element e = { 0 };
 
 	if (element_parse(element, &e) < 0)
 		return false;
 	for (; elements && *elements; elements++)
-		if (belongs_to(&e, element, *elements))
+		if (belongs_to(&e, element, *elements, far))
 			return true;
 	return false;
 }
 
-/* A list without what is covered. */
-static size_t drop_covered(char *const *elements, char **list)
+bool held_covers(char *const *elements, const char *element)
 {
-	size_t kept = 0, dropped = 0;
+	return is_covered(elements, element, true);
+}
+
+/* Takes out of a list what is covered; ret_dropped, which may be NULL, gets it. */
+static int drop_covered(char *const *elements, bool far, char **list, char ***ret_dropped)
+{
+	size_t kept = 0;
+	int r = 0;
 
 	for (char **e = list; e && *e; e++) {
-		if (**e && held_covers(elements, *e)) {
-			free(*e);
-			dropped++;
-		} else {
+		if (r < 0 || !**e || !is_covered(elements, *e, far)) {
 			list[kept++] = *e;
+			continue;
 		}
+		if (ret_dropped)
+			r = strv_append(ret_dropped, *e);
+		free(*e);
 	}
 	if (list)
 		list[kept] = NULL;
-	return dropped;
+	return r;
 }
 
 int held_leave_out(char *const *elements, struct scope *s, bool *ret_any)
 {
-	*ret_any = elements && drop_covered(elements, s->elements);
-	if (elements)
-		drop_covered(elements, s->folders);
+	size_t n = strv_len(s->elements);
+
+	drop_covered(elements, true, s->elements, NULL);
+	drop_covered(elements, true, s->folders, NULL);
+	*ret_any = strv_len(s->elements) < n;
 	return 0;
+}
+
+/* ---- what is passed by, or left behind ---- */
+
+/* An earlier daemon's worker, or a job of which a worker is stuck. */
+bool held_stands(const void *userdata)
+{
+	const struct txn *t = userdata;
+
+	return !t || t->run.owner.stuck || t->back_run.owner.stuck;
+}
+
+/* In what it removes: what is wanted matters to it no more. */
+static bool stands_past_commit(const void *userdata)
+{
+	const struct txn *t = userdata;
+
+	return held_stands(t) && (!t || t->committed);
+}
+
+static int add_to_be_removed(const struct txn *t, char ***elements)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
+		enum step_state state = run_state(&t->run, i);
+
+		if (t->plan.steps[i]->phase == PHASE_REMOVE && (state == STEP_RUNNING || state == STEP_WAITING))
+			r = strv_append(elements, t->plan.steps[i]->object);
+	}
+	return r;
+}
+
+static int add_all_of(const struct txn *t, char ***elements)
+{
+	int r = 0;
+
+	for (char **e = t->scope.elements; r >= 0 && e && *e; e++)
+		r = strv_append(elements, *e);
+	return r;
+}
+
+/* What is stuck, and what else jobs of which a worker is have begun, or have still to remove: that is left to them. */
+static int stuck_elements(const struct manager *m, bool undecided, char ***ret)
+{
+	int r = pool_held(m->pool, HELD_STUCK, ret, NULL, NULL);
+
+	for (const struct txn *t = m->txns_first; r >= 0 && t; t = t->next) {
+		if (stands_past_commit(t))
+			r = add_to_be_removed(t, ret);
+		else if (undecided && held_stands(t))
+			r = add_all_of(t, ret);
+	}
+	for (const struct txn *t = m->detached; r >= 0 && t; t = t->next)
+		r = add_to_be_removed(t, ret);
+	return r;
+}
+
+int held_pass_by(const struct manager *m, struct scope *s, bool *ret_any)
+{
+	_cleanup_strv_ char **held = NULL;
+	int r = stuck_elements(m, true, &held);
+
+	return r < 0 ? r : held_leave_out(held, s, ret_any);
+}
+
+int held_leave_behind(const struct manager *m, struct scope *s, char ***ret)
+{
+	_cleanup_strv_ char **held = NULL;
+	int r = stuck_elements(m, false, &held);
+
+	*ret = strv_free(*ret);
+	/* Links from elsewhere can go, and then nobody comes that way any more. */
+	if (r >= 0)
+		r = drop_covered(held, false, s->elements, ret);
+	return r < 0 ? r : drop_covered(held, false, s->folders, NULL);
+}
+
+void held_yield(const struct manager *m, bool undecided, char **keys)
+{
+	size_t kept = 0;
+
+	for (char **k = keys; k && *k; k++) {
+		if (claims_held_by(m->claims, *k + 2, undecided ? held_stands : stands_past_commit))
+			free(*k);
+		else
+			keys[kept++] = *k;
+	}
+	if (keys)
+		keys[kept] = NULL;
 }
 
 /* ---- claims of an earlier daemon's workers ---- */
@@ -190,8 +290,8 @@ static void start_again(struct manager *m)
 {
 	_cleanup_request_ struct request r = { .act = ACT_START };
 
-	m->start_incomplete = false;
-	r.caller = strdup("nvmetd: what the start had passed by");
+	m->passed_by = false;
+	r.caller = strdup("nvmetd: what was passed by");
 	manager_request(m, &r, NULL, NULL, NULL, NULL);
 }
 
@@ -204,7 +304,7 @@ void held_changed(struct manager *m)
 	if (!m->stopping) {
 		verify_again(m);
 		txns_step_aside(m);
-		if (came_back && m->start_incomplete)
+		if (came_back && m->passed_by)
 			start_again(m);
 		if (came_back)
 			debts_retry(m);

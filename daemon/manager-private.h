@@ -57,7 +57,7 @@ struct manager {
 	struct held *held;		/* claims of an earlier daemon's workers */
 	struct verify *verifies;	/* under way */
 	bool stuck_changed, came_back;	/* since held_changed() was called last */
-	bool start_incomplete;		/* it passed by what was held */
+	bool passed_by;			/* a start or reconcile left out what was held */
 	struct generation *generations;	/* newest first */
 	size_t n_generations;
 
@@ -110,6 +110,14 @@ int held_begin(struct manager *m);
 void held_end(struct manager *m);
 /* Takes out of a scope what belongs to the same objects as these elements; told when something was. */
 int held_leave_out(char *const *elements, struct scope *s, bool *ret_any);
+/* For who does all else meanwhile: takes out of a scope what is stuck, and what else those who are stuck there have begun. */
+int held_pass_by(const struct manager *m, struct scope *s, bool *ret_any);
+/* For who takes all away: takes out of a scope what cannot go until then, which replaces *ret. What is not decided yet has to be waited for. */
+int held_leave_behind(const struct manager *m, struct scope *s, char ***ret);
+/* After either: takes out of what is to be claimed ("x KEY") what those have who are stuck, but for undecided ones in the second case. */
+void held_yield(const struct manager *m, bool undecided, char **keys);
+/* Whether the holder of a claim is stuck: a transaction, or NULL for an earlier daemon's worker. */
+bool held_stands(const void *userdata);
 /* Whether something holds the element, or what it belongs to. */
 bool held_covers(char *const *elements, const char *element);
 /* On the next turn after somebody was found stuck, or has come back. */

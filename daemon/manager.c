@@ -330,12 +330,12 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 	request_done_fn done = t->done;
 
 	keep_by_time(m, t);
+	m->passed_by |= t->passed_by && !t->request.dry_run;
 	if (t->job.act == ACT_START) {
 		bool again = m->started;
 
 		m->started = true;
-		m->start_incomplete |= t->passed_by;
-		if (t->job.state == JOB_DONE && !m->start_incomplete)
+		if (t->job.state == JOB_DONE && !m->passed_by)
 			settle_ledger(m);
 		if (m->observer.started && !again)
 			m->observer.started(m->observer.userdata, &t->job);

@@ -165,13 +165,18 @@ static int add_folder(char ***list, const char *queue)
 	return strv_append(list, queue);
 }
 
+static bool is_held(const struct process *w, uint64_t now, uint64_t usec)
+{
+	return usec == HELD_STUCK ? w->stuck : now - process_operation_began(w, now, usec) >= usec;
+}
+
 int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_orphans, char ***ret_folders)
 {
 	uint64_t now = pool_now();
 	int r = 0;
 
 	for (const struct process *w = p->processes; w && r >= 0; w = w->next) {
-		if (!w->work || w->work->class != WORK_CHANGE || now - process_operation_began(w, now, usec) < usec)
+		if (!w->work || w->work->class != WORK_CHANGE || !is_held(w, now, usec))
 			continue;
 		r = add_element(ret_elements, w->work->label);
 		if (r >= 0)

@@ -88,6 +88,7 @@ struct pool_busy {
 /* Called when a worker turns out to be stuck, and when one that was has come back, ours or an earlier daemon's, which the pool may be in the middle
  * of: only take note. */
 void pool_set_stuck_changed(struct pool *p, void (*changed)(void *userdata, bool came_back), void *userdata);
+#define HELD_STUCK UINT64_MAX	/* for so long that it counts as stuck, and its coming back is told */
 /* What is held by changes that have been in one kernel call for so long, and by all workers of an earlier daemon, which ret_orphans lists
  * alone: elements of the model, and the folders of the kernel in which nobody else gets on. Each may be NULL. Callers free. */
 int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_orphans, char ***ret_folders);

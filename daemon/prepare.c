@@ -104,13 +104,21 @@ static int scope_of_paths(struct txn *t)
 	return 0;
 }
 
-/* What hangs is not waited for: the start does all else. */
+/* What hangs is not waited for: all else is done, and this when it has come back. */
 static int pass_by(struct txn *t)
 {
-	_cleanup_strv_ char **held = NULL;
-	int r = pool_held(t->m->pool, HELD_USEC, &held, NULL, NULL);
+	_cleanup_strv_ char **names = NULL;
+	int r = held_pass_by(t->m, &t->scope, &t->passed_by);
 
-	return r < 0 ? r : held_leave_out(held, &t->scope, &t->passed_by);
+	if (r >= 0 && t->passed_by)
+		r = pool_held(t->m->pool, HELD_STUCK, &names, NULL, NULL);
+	t->warnings = strv_free(t->warnings);
+	for (char **n = names; r >= 0 && n && *n; n++) {
+		_cleanup_free_ char *text = strf("%s: the kernel does not come back from a call; what belongs to it is left as it is until then", *n);
+
+		r = text ? strv_append(&t->warnings, text) : -ENOMEM;
+	}
+	return r;
 }
 
 static int make_scope(struct txn *t)
@@ -129,7 +137,10 @@ static int make_scope(struct txn *t)
 		r = kernel_scope_object(t->m->wanted, NULL, &t->scope);
 		if (r >= 0)
 			r = scope_add_ledger(t);
-		return r < 0 || t->request.act != ACT_START ? r : pass_by(t);
+		return r < 0 ? r : pass_by(t);
+	case ACT_CLEAR:
+		r = kernel_scope(t->m->wanted, &t->changes, &t->scope);
+		return r < 0 ? r : held_leave_behind(t->m, &t->scope, &t->left_behind);
 	default:
 		return kernel_scope(t->m->wanted, &t->changes, &t->scope);
 	}
@@ -299,6 +310,8 @@ static int look_ahead(struct txn *t, char ***ret_claims)
 		r = claims_beyond_changes(t, &more);
 	if (r >= 0)
 		r = kernel_claims(t->m->wanted, &t->changes, &t->scope, more, ret_claims);
+	if (r >= 0 && (t->passed_by || t->left_behind))
+		held_yield(t->m, t->passed_by, *ret_claims);
 	if (r >= 0)
 		r = kernel_lower(t->m->wanted, &t->scope, &t->target, &err);
 	if (r < 0 && cfg_error_is_set(&err))

@@ -72,6 +72,7 @@ static void shed_work(struct txn *t)
 	files_done(t);
 	oplist_done(&t->file_ops);
 	t->edges = strv_free(t->edges);
+	t->left_behind = strv_free(t->left_behind);
 }
 
 void txn_shed(struct txn *t)
@@ -266,21 +267,25 @@ static void txn_claim(struct txn *t)
 	txn_step_aside(t);
 }
 
-/* An earlier daemon's worker, or a job of which a worker is stuck. */
-static bool is_stuck(const void *userdata)
+/* Who takes on the whole passes by what is stuck. */
+static bool passes_by(const struct txn *t)
 {
-	const struct txn *t = userdata;
-
-	return !t || t->run.owner.stuck || t->back_run.owner.stuck;
+	return t->request.act == ACT_START || t->request.act == ACT_CLEAR || (t->request.act == ACT_RECONCILE && !t->request.paths);
 }
 
 void txn_step_aside(struct txn *t)
 {
-	const char *key = t->aside ? NULL : claims_behind(&t->claims, is_stuck);
+	const char *key = t->aside ? NULL : claims_behind(&t->claims, held_stands);
 	_cleanup_free_ char *name = key ? strf("x %s", key) : NULL;
 
 	if (!name)
 		return;
+	/* Once: what was stuck then is not in its way any more. */
+	if (passes_by(t) && !t->begun_anew) {
+		t->begun_anew = true;
+		manager_go_later(t->m, t);
+		return;
+	}
 	claims_release_all(&t->claims);
 	t->aside = true;
 	/* When that is free it claims all anew. */

@@ -25,7 +25,9 @@ struct txn {
 	bool waiting;		/* its claims are entered but not all held */
 	unsigned turns_lost;	/* how often there was more to claim when all was held */
 	bool aside;		/* of them only that for which it waits, as it may wait for long */
-	bool passed_by;		/* a start that left out what is held by who does not come back */
+	bool passed_by;		/* it left out what is held by who does not come back */
+	char **left_behind;	/* what it cannot remove for the same reason, and will owe */
+	bool begun_anew;	/* to pass by what turned out to be stuck while it waited */
 	struct scan *scan;	/* that it waits for in JOB_READING */
 	bool removes;		/* and does nothing else: of what it touches no more was read than that needs */
 	bool remembered;	/* ended, and among those that the manager tells of */

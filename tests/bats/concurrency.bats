@@ -226,3 +226,86 @@ for job in json.load(sys.stdin):
 	ended change 1
 	grep -q "$t1/tpgs/1/luns/5: exists in the kernel, but was not made by nvmetctl" "$T/change.err"
 }
+
+# ---- beside what hangs ----
+
+stuck_soon() {
+	stop_nvmetd
+	echo 'stuck_seconds = 1;' >"$T/nvmetd.conf"
+	start_nvmetd
+}
+
+holds() {
+	kernel dump | grep -qxF "$1"
+}
+
+@test "reconcile passes by what a removal that hangs stands in: the rest is repaired, that is named, and repaired when the kernel has come back" {
+	stuck_soon
+	nvmetctl export /dev/vdb --nvme $n1 --port tcp:192.0.2.1 --any-host
+	nvmetctl set $s1 cntlid_max=100 create $s2 cntlid_max=100
+	kernel fault hang verb=r "path=nvmet/$s1/namespaces/1"
+	behind first nvmetctl delete $s1/namespaces/1
+	kernel wait hung 1
+	kernel write nvmet/$s1/attr_cntlid_max 200
+	kernel write nvmet/$s2/attr_cntlid_max 200
+	ends 4 timeout 60 nvmetctl reconcile
+	grep -q "^nvmetctl: warning: $s1/namespaces/1: the kernel does not come back" "$T/err"
+	holds "f nvmet/$s2/attr_cntlid_max = 100"
+	holds "f nvmet/$s1/attr_cntlid_max = 200"
+	[ "$(states)" = "removing " ]
+	kernel release all
+	ended first 0
+	until holds "f nvmet/$s1/attr_cntlid_max = 100"; do sleep 0.1; done
+	ends 0 nvmetctl reconcile
+}
+
+@test "reconcile passes by what a job that hangs is changing" {
+	stuck_soon
+	nvmetctl create $s1 create $s2 cntlid_max=100
+	kernel fault hang verb=P path=/dev/vdb
+	behind first nvmetctl create backends/b type=block device=/dev/vdb create $s1/namespaces/1 backend=b
+	kernel wait hung 1
+	kernel write nvmet/$s2/attr_cntlid_max 200
+	ends 4 timeout 60 nvmetctl reconcile
+	grep -q "^nvmetctl: warning: $s1/namespaces/1: the kernel does not come back" "$T/err"
+	holds "f nvmet/$s2/attr_cntlid_max = 100"
+	[ "$(states)" = "running " ]
+	kernel release all
+	ended first 0
+	holds "f nvmet/$s1/namespaces/1/enable = 1"
+	ends 0 nvmetctl reconcile
+}
+
+@test "clear leaves behind what a removal that hangs stands in, and owes it; that goes when the kernel has come back, without a command" {
+	stuck_soon
+	nvmetctl export /dev/vdb --nvme $n1 --port tcp:192.0.2.1 --any-host
+	nvmetctl create $s2
+	kernel fault hang verb=r "path=nvmet/$s1/namespaces/1"
+	behind first nvmetctl delete $s1/namespaces/1
+	kernel wait hung 1
+	ends 4 timeout 60 nvmetctl clear
+	grep -q "^nvmetctl: $s1: could not be removed yet: the kernel does not come back" "$T/err"
+	ends 0 nvmetctl show
+	grep -q "no host allowed owed: the kernel does not come back" "$T/out"
+	[ "$(kernel dump | grep -E '^[dl] nvmet/(subsystems|ports|hosts)/[^/]*$')" = "d nvmet/$s1" ]
+	[ "$(states)" = "removing " ]
+	kernel release all
+	ended first 0
+	until [ -z "$(kernel dump | grep -E '^[dl] nvmet/(subsystems|ports|hosts)/[^/]*$')" ]; do sleep 0.1; done
+	until nvmetctl status; do sleep 0.1; done
+}
+
+@test "clear waits for what a job that hangs is making, and says so" {
+	stuck_soon
+	nvmetctl create $s2
+	kernel fault hang verb=w "path=nvmet/$s1/attr_cntlid_max"
+	behind first nvmetctl create $s1 cntlid_max=100 create ports/1 trtype=tcp traddr=192.0.2.1 subsystems=$n2
+	kernel wait hung 1
+	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	behind all nvmetctl clear
+	until states | grep -q '^waiting job'; do sleep 0.1; done
+	kernel release all
+	ended first 0
+	ended all 0
+	[ -z "$(kernel dump | grep -E '^[dl] nvmet/(subsystems|ports|hosts)/[^/]*$')" ]
+}

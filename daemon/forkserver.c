@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/text.h"
 #include "daemon/worker.h"
 
 /* Gone with the parent, also when that died before we could ask for it. */
@@ -86,6 +87,20 @@ static void answer(int to, const struct fork_answer *a, int fd)
 		_exit(1);
 }
 
+/* Its file is made before it is anybody's worker: where there is no room for it, nothing depends on it yet. */
+static int make_page(const struct pool_settings *s, pid_t pid)
+{
+	_cleanup_free_ char *path = strf("%s/workers/%d", s->run_dir, (int)pid);
+	_cleanup_close_ int fd = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+	int error = fd < 0 ? errno : posix_fallocate(fd, 0, sizeof(struct worker_page));
+
+	if (!path)
+		return ENOMEM;
+	if (error && fd >= 0)
+		unlink(path);
+	return error;
+}
+
 static void make_worker(int server, const struct pool_settings *s)
 {
 	struct fork_answer a = { 0 };
@@ -104,7 +119,11 @@ static void make_worker(int server, const struct pool_settings *s)
 		close_inherited(pair[1]);
 		worker_main(pair[1], s);
 	}
-	a.error = a.pid < 0 ? errno : 0;
+	a.error = a.pid < 0 ? errno : make_page(s, a.pid);
+	if (a.error && a.pid > 0) {
+		a.page = true;
+		kill(a.pid, SIGKILL);
+	}
 	close(pair[1]);
 	answer(server, &a, a.error ? -1 : pair[0]);
 	close(pair[0]);

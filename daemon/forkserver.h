@@ -4,6 +4,7 @@
 
 /* What the pool and the fork server say to each other, over a socket that keeps packets apart. */
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum fork_verb {
@@ -19,6 +20,7 @@ struct fork_request {
 struct fork_answer {
 	pid_t pid;
 	int error;	/* positive errno: there is no worker */
+	bool page;	/* error: since its file could not be made */
 };
 
 #endif

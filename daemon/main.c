@@ -181,10 +181,27 @@ static int await_old_writer(struct nvmetd *d)
 
 /* ---- ready ---- */
 
+/* A service manager that is not told waits in vain, and ends us in the end without saying why. */
+static void ready(const char *status)
+{
+	int r = sd_notifyf(false, "READY=1\nSTATUS=%s", status);
+	sd_event *event;
+
+	if (r >= 0)
+		return;
+	fprintf(stderr, SD_ERR "the service manager cannot be told that nvmetd is ready: %s\n", strerror(-r));
+	if (sd_event_default(&event) >= 0) {
+		sd_event_exit(event, 1);
+		sd_event_unref(event);
+	}
+}
+
 static void on_started(void *userdata, const struct job *job)
 {
-	sd_notifyf(false, "READY=1\nSTATUS=Generation %llu is in force.",
-		   (unsigned long long)json_object_get_uint64(json_object_object_get(job->report, "generation")));
+	_cleanup_free_ char *status = strf("Generation %llu is in force.",
+					   (unsigned long long)json_object_get_uint64(json_object_object_get(job->report, "generation")));
+
+	ready(status ? status : "");
 }
 
 static bool something_is_stuck(struct pool *p)
@@ -209,7 +226,7 @@ static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
 	if (manager_started(d->manager))
 		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	if (something_is_stuck(d->pool)) {
-		sd_notify(false, "READY=1\nSTATUS=Something hangs in the kernel and is not restored yet; see nvmetctl status.");
+		ready("Something hangs in the kernel and is not restored yet; see nvmetctl status.");
 		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	}
 	return sd_event_source_set_time(source, usec + d->patience_usec);
@@ -287,9 +304,11 @@ static int serve(struct nvmetd *d, const struct options *o, const struct setting
 		return 1;
 	observer = *bus_service_observer(d->service);
 	observer.started = on_started;
-	if (step(manager_new(d->event, d->pool, settings, &paths, &loaded, &observer, &d->manager),
-		 "the configuration cannot be used") < 0 ||
-	    step(bus_service_attach(d->service, d->manager), "the bus name cannot be taken") < 0 ||
+	if (manager_new(d->event, d->pool, settings, &paths, &loaded, &observer, &d->manager, &err) < 0) {
+		complain(&err);
+		return 1;
+	}
+	if (step(bus_service_attach(d->service, d->manager), "the bus name cannot be taken") < 0 ||
 	    step(manager_start(d->manager), "the start failed") < 0 || step(start_patience(d, ps), "no timer can be had") < 0)
 		return 1;
 	return sd_event_loop(d->event) == 0 ? 0 : 1;

@@ -107,8 +107,14 @@ int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_erro
 	if (!line->len)
 		return 0;
 	n = write(m->ledger_fd, line->s, line->len);
-	if (n != (ssize_t)line->len)
-		return ledger_failed(m, n < 0 ? errno : ENOSPC, err);
+	if (n != (ssize_t)line->len) {
+		int code = n < 0 ? errno : ENOSPC;
+
+		/* Who finds half of it need not wonder what became of the rest. */
+		if (n > 0 && ftruncate(m->ledger_fd, (off_t)m->ledger_bytes) < 0)
+			m->ledger_bytes += (size_t)n;
+		return ledger_failed(m, code, err);
+	}
 	m->ledger_bytes += line->len;
 	strbuf_done(line);
 	if (m->ledger_bytes > m->ledger_compact_at)
@@ -632,14 +638,16 @@ static int open_ledger(struct manager *m, struct cfg_error *err)
 	_cleanup_free_ char *path = store_path_ledger(&m->paths);
 	_cleanup_free_ char *text = NULL;
 	size_t len, bad = 0;
+	int r;
 
 	if (!path)
 		return cfg_error_oom(err);
 	m->ledger_fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (m->ledger_fd < 0)
 		return cfg_error_set(err, errno, "%s cannot be opened: %s", path, strerror(errno));
-	if (file_read(path, 1u << 30, &text, &len, err) < 0)
-		return -EIO;
+	r = file_read(path, 1u << 30, &text, &len, err);
+	if (r < 0)
+		return r;
 	m->ledger_bytes = len;
 	m->ledger_compact_at = LEDGER_COMPACT;
 	if (ledger_load(m->ledger, text, len, &bad) < 0)
@@ -650,15 +658,14 @@ static int open_ledger(struct manager *m, struct cfg_error *err)
 }
 
 int manager_new(sd_event *e, struct pool *pool, const struct settings *settings, const struct store_paths *paths,
-		struct loaded *loaded, const struct observer *observer, struct manager **ret)
+		struct loaded *loaded, const struct observer *observer, struct manager **ret, struct cfg_error *err)
 {
 	struct manager *m = calloc(1, sizeof(*m));
-	_cleanup_errors_ struct cfg_errors errs = { 0 };
-	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
+	_cleanup_error_ struct cfg_error unusable = CFG_ERROR_NULL;
 	int r;
 
 	if (!m)
-		return -ENOMEM;
+		return cfg_error_oom(err);
 	m->ledger_fd = -1;
 	m->event = sd_event_ref(e);
 	m->pool = pool;
@@ -677,13 +684,11 @@ int manager_new(sd_event *e, struct pool *pool, const struct settings *settings,
 	m->claims = claims_new();
 	r = m->wanted && m->removed && m->failed && m->actual && m->ledger && m->claims ? 0 : -ENOMEM;
 	if (r >= 0)
-		r = store_generations(paths, &m->generations, &m->n_generations, &m->shouts);
+		r = store_generations(paths, &m->generations, &m->n_generations, &m->shouts, &unusable);
 	if (r >= 0)
 		r = start_drop_invalid(m->wanted, &m->shouts);
 	if (r >= 0)
-		r = open_ledger(m, &err);
-	if (r < 0 && cfg_error_is_set(&err))
-		cfg_errors_take(&m->shouts, &err);
+		r = open_ledger(m, &unusable);
 	if (r >= 0)
 		r = committer_new(m, &m->committer);
 	if (r >= 0)
@@ -692,6 +697,10 @@ int manager_new(sd_event *e, struct pool *pool, const struct settings *settings,
 		r = sd_event_add_defer(e, &m->wakeup, on_wakeup, m);
 	if (r < 0) {
 		manager_free(m);
+		if (cfg_error_is_set(&unusable))
+			cfg_error_move(err, &unusable);
+		else
+			cfg_error_set(err, -r, "the configuration cannot be used: %s", strerror(-r));
 		return r;
 	}
 	sd_event_source_set_enabled(m->wakeup, SD_EVENT_OFF);

@@ -115,7 +115,8 @@ struct observer {
 };
 
 int manager_new(sd_event *e, struct pool *pool, const struct settings *settings, const struct store_paths *paths,
-		struct loaded *loaded /* taken over */, const struct observer *observer, struct manager **ret);
+		struct loaded *loaded /* taken over */, const struct observer *observer, struct manager **ret,
+		struct cfg_error *err);
 struct manager *manager_free(struct manager *m);
 /* Begins ACT_START. */
 int manager_start(struct manager *m);

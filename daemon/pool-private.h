@@ -82,6 +82,7 @@ struct pool {
 	struct process *processes;
 	struct orphan *orphans;
 	unsigned spawning;	/* asked for */
+	bool short_of;		/* the last one could not be made: not asked for until some worker has ended what it is at, or itself */
 	unsigned n_stuck;
 	unsigned starving;	/* owners that have work that waits, and none in a worker */
 
@@ -110,8 +111,8 @@ void pool_tell_stuck(struct pool *p, bool came_back);
 void pool_ended(struct work *w, const struct work_result *result);
 /* Ends a piece of work that no worker has. */
 void pool_refuse(struct work *w, int error, const char *message);
-/* No worker can be made: what waits only for that is told so. */
-void pool_refuse_waiting(struct pool *p, int error);
+/* No worker can be made: what waits only for that is told so. page: since its file could not be. */
+void pool_refuse_waiting(struct pool *p, int error, bool page);
 
 /* pool-expedite.c */
 int expedite_init(struct pool *p);

@@ -77,6 +77,7 @@ static struct work *count_out(struct process *w)
 	}
 	w->stuck = w->replaced = false;
 	w->work = NULL;
+	p->short_of = false;
 	w->since = pool_now();
 	work->process = NULL;
 	if (was_stuck) {
@@ -441,8 +442,11 @@ static int on_server(sd_event_source *source, int fd, uint32_t events, void *use
 			error = EMFILE;
 		if (!error)
 			error = -add_process(p, socket, answer.pid);
+		if (!answer.error && error)
+			process_remove_page(p, answer.pid);
+		p->short_of = error > 0;
 		if (error > 0 && !will_one_be_free(p))
-			pool_refuse_waiting(p, error);
+			pool_refuse_waiting(p, error, answer.page);
 	}
 	if (r < 0)
 		server_gone(p);
@@ -453,6 +457,9 @@ static int on_server(sd_event_source *source, int fd, uint32_t events, void *use
 
 void process_want(struct pool *p, unsigned n)
 {
+	/* Only as long as there is one whose end brings the next chance. */
+	if (p->short_of && will_one_be_free(p))
+		return;
 	while (p->spawning < n && !p->server_gone && request(p, FORK_MAKE, 0) >= 0)
 		p->spawning++;
 }

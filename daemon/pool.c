@@ -273,9 +273,11 @@ void pool_dispatch(struct pool *p)
 	process_want(p, lacking);
 }
 
-void pool_refuse_waiting(struct pool *p, int error)
+void pool_refuse_waiting(struct pool *p, int error, bool page)
 {
-	_cleanup_free_ char *message = strf("no worker process can be made: %s", strerror(error));
+	_cleanup_free_ char *message =
+		page ? strf("no worker can be had, since its file in %s/workers cannot be made: %s", p->settings.run_dir, strerror(error)) :
+		       strf("no worker process can be made: %s", strerror(error));
 
 	for (size_t i = 0; i < CLASSES; i++) {
 		struct class_state *c = &p->classes[i];

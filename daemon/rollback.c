@@ -12,6 +12,17 @@
 
 #define BACK_ROUNDS_MAX 3
 
+static void owe_left(struct txn *t);
+
+/* What some step has touched, and nobody has seen since, is not said to be as it was. */
+static void doubt_all(struct txn *t)
+{
+	differences_done(&t->left);
+	if (kernel_doubt(t->actual, &t->back_scope, &t->left) < 0)
+		manager_survives(-ENOTRECOVERABLE);
+	owe_left(t);
+}
+
 static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
 {
 	_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
@@ -19,6 +30,7 @@ static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
 
 	cfg_error_set(&e, EIO, "the way back failed: %s%s%s", what, why ? ": " : "", why ? why : "");
 	report_error(t, &e);
+	doubt_all(t);
 	txn_rolled_back(t);
 }
 

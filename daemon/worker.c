@@ -140,11 +140,11 @@ struct process {
 	struct buffer in, out;
 };
 
-/* Its memory is allocated at once: a store into a mapped file that a full tmpfs cannot back would be SIGBUS. */
+/* Made by the fork server. Its memory is allocated at once: a store into a mapped file that a full tmpfs cannot back would be SIGBUS. */
 static int open_page(struct process *p)
 {
 	_cleanup_free_ char *path = strf("%s/workers/%d", p->worker.settings->run_dir, (int)getpid());
-	_cleanup_close_ int fd = path ? open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+	_cleanup_close_ int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
 	struct worker_page *page;
 	int r;
 

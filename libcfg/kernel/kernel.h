@@ -97,6 +97,8 @@ struct differences {
 void differences_done(struct differences *d);
 int differences_add(struct differences *d, const char *element, const char *attr, const char *wanted, const char *actual);
 int kernel_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret);
+/* The same when nobody can tell what there is: all of the scope may differ, its actual text is "not known". */
+int kernel_doubt(const struct tree *target, const struct scope *s, struct differences *ret);
 
 /* What a failed operation means, in words: errno and path of the kernel -> a sentence with the reason. The trees, what is to be and what
  * is committed, give the address of a port and the port that has it already; may be NULL. Fills err. */

@@ -245,6 +245,24 @@ static int compare_attrs(const struct object *target, const struct object *actua
 	return 0;
 }
 
+int kernel_doubt(const struct tree *target, const struct scope *s, struct differences *ret)
+{
+	int r = 0;
+
+	for (char **t = s->elements; r >= 0 && t && *t; t++) {
+		_cleanup_element_ struct element e = { 0 };
+		bool wanted;
+
+		r = element_parse(*t, &e);
+		wanted = r >= 0 && element_is_in(target, &e);
+		/* A bridge that was there is in the scope for its disk alone. */
+		if (r < 0 || (wanted ? e.kind == KIND_BRIDGE : element_is_permanent(&e)))
+			continue;
+		r = differences_add(ret, *t, NULL, wanted ? "present" : "absent", "not known");
+	}
+	return r;
+}
+
 int kernel_compare(const struct tree *target, const struct tree *actual, const struct scope *s, struct differences *ret)
 {
 	for (char **t = s->elements; t && *t; t++) {

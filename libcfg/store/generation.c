@@ -236,26 +236,27 @@ void generations_free(struct generation *g, size_t n)
 	free(g);
 }
 
-int store_generations(const struct store_paths *p, struct generation **ret, size_t *ret_n, struct cfg_errors *errs)
+int store_generations(const struct store_paths *p, struct generation **ret, size_t *ret_n, struct cfg_errors *errs,
+		      struct cfg_error *err)
 {
-	_cleanup_error_ struct cfg_error folder = CFG_ERROR_NULL;
 	_cleanup_free_ uint64_t *numbers = NULL;
 	struct generation *list;
 	size_t n, kept = 0;
+	int r;
 
 	*ret = NULL;
 	*ret_n = 0;
-	if (generation_numbers(p, &numbers, &n, &folder) < 0)
-		return cfg_errors_take(errs, &folder);
+	r = generation_numbers(p, &numbers, &n, err);
+	if (r < 0)
+		return r;
 	list = calloc(n ? n : 1, sizeof(*list));
 	if (!list)
-		return -ENOMEM;
+		return cfg_error_oom(err);
 	for (size_t i = 0; i < n; i++) {
-		int r = describe(p, numbers[i], &list[kept], errs);
-
+		r = describe(p, numbers[i], &list[kept], errs);
 		if (r == -ENOMEM) {
 			generations_free(list, kept);
-			return r;
+			return cfg_error_oom(err);
 		}
 		kept += r >= 0;
 	}

@@ -56,8 +56,10 @@ struct generation {
 	char *label;
 	size_t objects;
 };
-/* Newest first. Unreadable ones are left out, and shouted in errs. Reads the folder and the beginning of each file: may block. */
-int store_generations(const struct store_paths *p, struct generation **ret, size_t *ret_n, struct cfg_errors *errs);
+/* Newest first. Unreadable ones are left out, and shouted in errs. Reads the folder and the beginning of each file: may block. Fails when the folder
+ * cannot be read, or for lack of memory. */
+int store_generations(const struct store_paths *p, struct generation **ret, size_t *ret_n, struct cfg_errors *errs,
+		      struct cfg_error *err);
 void generations_free(struct generation *g, size_t n);
 int store_generation_load(const struct store_paths *p, uint64_t number, struct document *ret, struct cfg_errors *errs);
 

@@ -336,9 +336,10 @@ static int try_load(struct fixture *f, unsigned long *ret_n, char **ret)
 static int try_generations(struct fixture *f, unsigned long *ret_n, char **ret)
 {
 	_cleanup_errors_ struct cfg_errors errs = { 0 };
+	_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 	struct generation *list = NULL;
 	size_t n = 0;
-	int r = store_generations(&f->paths, &list, &n, &errs);
+	int r = store_generations(&f->paths, &list, &n, &errs, &err);
 
 	*ret_n = memory_returns();
 	if (r >= 0)

@@ -343,7 +343,7 @@ static void look_at_kept(const struct world *w)
 	struct generation *list;
 	size_t n;
 
-	assert_int_equal(store_generations(&w->copy_paths, &list, &n, &errs), 0);
+	assert_int_equal(store_generations(&w->copy_paths, &list, &n, &errs, NULL), 0);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_document_ struct document d = { 0 };
 		_cleanup_free_ char *text = NULL;

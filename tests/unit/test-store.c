@@ -946,7 +946,7 @@ static void test_generations(void **state)
 	put_generation(b, &h, 12, "");
 	put_text(half, "{ \"version\": 1, \"saved\": 17");
 	put_text(stray, "my notes");
-	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs, NULL), 0);
 	assert_int_equal(n, 3);
 	assert_int_equal(list[0].number, 12);
 	assert_int_equal(list[1].number, 10);
@@ -988,7 +988,7 @@ static void test_labels(void **state)
 	h.tree[1] = tree_free(h.tree[1]);
 	h.tree[1] = tree_new();
 	put_generation(b, &h, 1, "empty");
-	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs, NULL), 0);
 	assert_int_equal(errs.total, 0);
 	assert_int_equal(n, 3);
 	assert_int_equal(strlen(list[0].label), 999);
@@ -1010,7 +1010,7 @@ static void test_generation_made_by_a_person(void **state)
 
 	history_hosts(&h, 3);
 	put_text(path, h.text[3]);
-	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs, NULL), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(list[0].objects, 3);
 	assert_string_equal(list[0].label, "");
@@ -1026,7 +1026,7 @@ static void test_no_generations(void **state)
 	size_t n;
 
 	rmdir(b->generations);
-	assert_int_equal(store_generations(&b->p, &list, &n, &errs), 0);
+	assert_int_equal(store_generations(&b->p, &list, &n, &errs, NULL), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(errs.total, 0);
 	generations_free(list, n);

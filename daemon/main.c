@@ -184,10 +184,12 @@ static int await_old_writer(struct nvmetd *d)
 /* A service manager that is not told waits in vain, and ends us in the end without saying why. */
 static void ready(const char *status)
 {
+	static bool told;
 	int r = sd_notifyf(false, "READY=1\nSTATUS=%s", status);
 	sd_event *event;
 
-	if (r >= 0)
+	told |= r >= 0;
+	if (told)
 		return;
 	fprintf(stderr, SD_ERR "the service manager cannot be told that nvmetd is ready: %s\n", strerror(-r));
 	if (sd_event_default(&event) >= 0) {

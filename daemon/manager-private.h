@@ -61,6 +61,7 @@ struct manager {
 	struct generation *generations;	/* newest first */
 	size_t n_generations;
 
+	bool begun;			/* the kernel was read whole, or cannot be. Before that nobody knows what names mean there, and all wait */
 	bool started;
 	bool stopping, stop_folding;
 	sd_event_source *stop_timer;	/* to stop without what hangs */

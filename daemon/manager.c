@@ -246,12 +246,14 @@ int manager_request(struct manager *m, struct request *r, request_done_fn done, 
 	if (txn_new(m, r, done, userdata, &t) < 0)
 		return cfg_error_oom(err);
 	txn_list_add(m, t);
+	txn_update_wait(t);
 	if (m->observer.job_new && t->job.act != ACT_DEBTS)
 		m->observer.job_new(m->observer.userdata, &t->job);
 	if (t->request.act == ACT_CLEAR && m->generation &&
 	    !(m->n_generations && m->generations[0].number == m->generation))
 		committer_keep(m->committer, "before clear", NULL, NULL);
-	manager_go_later(m, t);
+	if (m->begun)
+		manager_go_later(m, t);
 	if (ret)
 		*ret = &t->job;
 	return 0;
@@ -569,7 +571,10 @@ static void start_transaction(void *userdata, struct json_object *status, const 
 		marks_begin(m);
 	}
 	r.caller = strdup("nvmetd: start");
+	m->begun = true;
 	manager_request(m, &r, NULL, NULL, NULL, NULL);
+	for (struct txn *t = m->txns_first; t; t = t->next)
+		manager_go_later(m, t);
 }
 
 /* Whether the kernel loses references of namespaces that were disabled (kernel-abi 2.5): fixed somewhere between 6.12 and 7.3, so

@@ -217,7 +217,8 @@ void txn_update_wait(struct txn *t)
 	struct txn *other = t->waiting ? claims_blocker(&t->claims, &key) : NULL;
 
 	free(t->job.waits_for);
-	t->job.waits_for = !key  ? NULL :
+	t->job.waits_for = !t->m->begun ? strdup("the start (it reads the kernel)") :
+			   !key  ? NULL :
 			   other ? strf("job %llu (%s)", (unsigned long long)other->job.id, key) :
 				   strf("what an earlier nvmetd began (%s)", key);
 }
@@ -573,7 +574,7 @@ int txn_cancel(struct txn *t, struct cfg_error *err)
 	switch (t->job.state) {
 	case JOB_WAITING:
 		/* Not in the hands of a callback: the manager ends it on its next round. */
-		if (t->waiting) {
+		if (t->waiting || !t->m->begun) {
 			claims_release_all(&t->claims);
 			t->waiting = false;
 			manager_go_later(t->m, t);

@@ -56,3 +56,27 @@ teardown() {
 	nvmetctl status >"$T/out"
 	! grep -qE 'Stuck|Drift' "$T/out"
 }
+
+@test "what is asked while a start still reads the kernel waits for that, and is then done to what the kernel holds" {
+	local asked
+
+	start_nvmetd
+	nvmetctl create backends/gone type=ramdisk size=1MiB create backends/left type=ramdisk size=1MiB
+	kill_nvmetd
+	kernel fault hang verb=L path=target
+	begin_nvmetd
+	kernel wait hung 1
+	until busctl --timeout=60 status org.nvmetctl1 >/dev/null 2>&1; do sleep 0.05; done
+	nvmetctl delete backends/gone --destroy 3>&- &
+	asked=$!
+	until nvmetctl jobs | grep -q 'the start (it reads the kernel)'; do
+		kill -0 $asked
+		sleep 0.05
+	done
+	kernel release all
+	wait $asked
+	await_nvmetd
+	! kernel dump | grep '/gone'
+	kernel dump | grep -q '^d target/core/rd_mcp_[0-9]*/left$'
+	ends 0 nvmetctl status
+}

@@ -82,7 +82,7 @@ end_io() {
 }
 
 @test "whatever is done beside it, and whatever goes wrong: hosts read what they wrote, the kernel is as the model says, and the daemon does not grow" {
-	local minutes=${NVMETCTL_SOAK_MINUTES:-60} seed=${NVMETCTL_SOAK_SEED:-$RANDOM}
+	local minutes=${NVMETCTL_SOAK_MINUTES:-60} seed=${NVMETCTL_SOAK_SEED:-$RANDOM} ended
 	status 0 nvmetctl create backends/base0 type=block device=/dev/ram0 create backends/base1 type=block device=/dev/ram1 \
 		create backends/disk type=block device=/dev/soak-disk create "hosts/$HOSTNQN" \
 		create "subsystems/$NQN:base" "allowed_hosts=$HOSTNQN" create "subsystems/$NQN:base/namespaces/1" backend=base0 \
@@ -101,7 +101,9 @@ end_io() {
 	# For whoever looks on, and for the log.
 	echo "# $minutes minutes, seed $seed" >&3
 	"$TOP/tests/long/soak.py" $((minutes * 60)) "$seed" "$W/soak" 2>&1 3>&- | tee "${NVMETCTL_SHARE:-$W}/soak.log"
-	[ "${PIPESTATUS[0]}" -eq 0 ]
+	ended=${PIPESTATUS[0]}
+	[ -z "${NVMETCTL_SHARE:-}" ] || cp /run/nvmetd.log "$NVMETCTL_SHARE/soak.nvmetd.log"
+	[ "$ended" -eq 0 ]
 	end_io
 	[ -z "$(since_mark | grep -E 'BUG:|WARNING:|Oops|hung task|blocked for more than' | tee /dev/stderr)" ]
 }

@@ -5,7 +5,8 @@
 # while a fourth hand spoils things: it kills the daemon, suspends disks, takes an address and a disk away and gives them back, fills the disk that
 # the journal is on. Now and then all of them pause; then nothing may be owed or run, what configfs holds is what the document says, and when the
 # clients have taken their objects away it is, to the byte, what it was at first. What the daemon has of memory and descriptors is printed
-# each time; in the second half it is not killed any more, so that it would be seen to grow.
+# each time; in the second half it is not killed any more, so that it would be seen to grow. What each command ended with, and what was
+# spoilt, is in $NVMETCTL_SHARE/soak.commands.
 #
 # soak.bats makes the machine ready for it: dm devices /dev/dm-0 to 2, the base configuration, FOLDER, a small file system for the state.
 
@@ -21,6 +22,8 @@ counts = {}
 lock = threading.Lock()
 spoiling = 0    # how many things are spoilt now
 spoilt = 0      # how many were, ever
+history = open(os.path.join(os.environ.get('NVMETCTL_SHARE') or sys.argv[3], 'soak.commands'), 'w')
+began = time.monotonic()
 
 
 def count(what):
@@ -28,7 +31,13 @@ def count(what):
         counts[what] = counts.get(what, 0) + 1
 
 
+def note(who, text):
+    with lock:
+        print('%8.2f %s: %s' % (time.monotonic() - began, who, text.rstrip()), file=history, flush=True)
+
+
 def problem(text):
+    note('PROBLEM', text)
     with lock:
         problems.append(text)
     print('PROBLEM:', text, flush=True)
@@ -58,8 +67,9 @@ def read(path):
         return '(%s)' % e.strerror
 
 
+# As it is wanted: nothing of what somebody else might have made.
 def document():
-    d = json.loads(must('nvmetctl', 'show', '--json'))
+    d = json.loads(must('nvmetctl', 'save', '-'))
     d.pop('generation', None)
     return d
 
@@ -332,6 +342,9 @@ class Client(threading.Thread):
         before = spoilt, spoiling
         status, text = nvmetctl(*words)
         quiet = before == (spoilt, 0) and spoiling == 0
+        note(self.me, '%s%s: %d %s' % ('' if quiet else '(spoilt) ', ' '.join(words), status, text if status else ''))
+        if 'the way back failed' in text:
+            problem('%s: %s' % (' '.join(words), text))
         count('%s: %d' % ('wrong' if bad else 'right', status))
         # 4: what is owed for a moment, or what somebody else left; that it is no more at the end is looked at when all pause.
         if quiet and bad and status not in (1, 2, 3, 7):
@@ -341,24 +354,24 @@ class Client(threading.Thread):
         if bad and text and words[0] != 'check' and not text.startswith(('nvmetctl: ', 'Usage')) and status in (1, 3, 7):
             problem('%s: says: %s' % (' '.join(words), text))
         if quiet and status == 0 and not bad and words[0] in ('create', 'set', 'delete'):
-            self.note(words)
+            self.remember(words)
         elif not (quiet and bad):
             self.look()
 
-    def note(self, words):
+    def remember(self, words):
         """What a command that was done has made or taken away, so that nobody has to be asked."""
         verb, path = '', []
         for before, word in zip([''] + words, words):
             if before in ('create', 'set', 'delete'):
                 verb, path = before, word.split('/')
                 if verb != 'set':
-                    self.note_path(verb, path)
+                    self.remember_path(verb, path)
             elif word.startswith('backend=') and 'namespaces' in path:
                 self.subsystems[path[1]][path[3]] = word[8:]
             elif word.startswith('backend='):
                 self.targets[path[2]].add(word[8:])
 
-    def note_path(self, verb, path):
+    def remember_path(self, verb, path):
         if path[0] == 'targets':
             known, name, empty = self.targets, path[2], set()
         elif path[0] == 'subsystems':
@@ -391,6 +404,7 @@ class Client(threading.Thread):
         if mine:
             words = [w for path in mine for w in ('delete', path)]
             status, text = nvmetctl(*words, '--disrupt', '--destroy', '--recursive')
+            note(self.me, '%s: %d %s' % (' '.join(words), status, text))
             if status not in (0, 4):
                 problem('%s: status %d: %s' % (' '.join(words), status, text))
         self.look()
@@ -491,6 +505,7 @@ class Spoiler(threading.Thread):
             way = self.random.choice(ways)
             spoiling += 1
             spoilt += 1
+            note('fault', way.__name__)
             try:
                 if way() is not False:
                     count('fault: ' + way.__name__)
@@ -499,6 +514,7 @@ class Spoiler(threading.Thread):
             # What it did to those who were at work shows when their commands end, which counts as spoilt by spoilt.
             spoilt += 1
             spoiling -= 1
+            note('fault', way.__name__ + ' is over')
 
 
 # ---- now and then ----
@@ -515,7 +531,7 @@ def settled():
     problem('it does not settle: status %d: %s' % (status, text))
 
 
-def pause(gate, clients, first, began):
+def pause(gate, clients, first):
     gate.close()
     settled()
     compare_model()
@@ -537,7 +553,7 @@ def main():
     gate = Gate(CLIENTS + 1)
     clients = [Client(n, seed, folder, gate) for n in range(CLIENTS)]
     spoiler = Spoiler(seed, folder, gate)
-    first, began = dump(), time.monotonic()
+    first = dump()
     base = document()
     figures = []
     for t in clients + [spoiler]:
@@ -545,7 +561,7 @@ def main():
     while time.monotonic() - began < seconds:
         time.sleep(min(120, max(30, seconds / 12)))
         spoiler.may_kill = time.monotonic() - began < seconds / 2
-        figures.append(pause(gate, clients, first, began))
+        figures.append(pause(gate, clients, first))
         if len(problems) > 20:
             break
         gate.open(over=time.monotonic() - began >= seconds)

@@ -3,6 +3,7 @@
 # The installed service, under systemd.
 # machine: --systemd
 load lib
+load isolation
 
 setup() {
 	clean_slate
@@ -113,6 +114,26 @@ load_with() {	# NAME
 	same <(jq 'del(.generation)' "$W/document") <(jq 'del(.generation)' "$W/document.after")
 	io_end
 	connections_undisturbed
+}
+
+@test "restarted while a removal hangs, the service is there at once and knows what the old worker is in, which does nothing further; when the device is back, all is done" {
+	echo 'stuck_seconds = 1;' >/etc/nvmetctl/nvmetd.conf
+	systemctl restart nvmetd.service
+	serve_slow
+	hang_removal
+	until_true stuck_says "/namespaces/1: remove"
+	watch_worker
+	systemctl restart nvmetd.service
+	status 4 nvmetctl status
+	stuck_says "^subsystems/$NQN:slow/namespaces/1: remove *rmdir .* nvmet_ns_disable *[0-9]* *$OLD"
+	cycle_nvme
+	worker_is_in nvmet_ns_disable
+	resume_all
+	until_true nothing_owed
+	[ ! -e "$CFS/subsystems/$NQN:slow/namespaces/1" ]
+	old_worker_ended
+	rm /etc/nvmetctl/nvmetd.conf
+	systemctl restart nvmetd.service
 }
 
 active_again() {	# PID it had

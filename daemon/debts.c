@@ -16,6 +16,7 @@ struct debts_watch {
 	struct manager *m;
 	struct oplist ops;
 	struct work *work;
+	char *folders;		/* that it looks at */
 	sd_device_monitor *monitor;
 	bool again;		/* something happened while a retry was under way */
 	bool retrying;
@@ -27,6 +28,7 @@ struct debts_watch *debts_watch_free(struct debts_watch *w)
 		return NULL;
 	sd_device_monitor_unref(w->monitor);
 	oplist_done(&w->ops);
+	free(w->folders);
 	free(w);
 	return NULL;
 }
@@ -64,13 +66,19 @@ static void add_around(struct strbuf *b, const char *element)
 		strbuf_addf(b, "%s/%s\n", path, *below);
 }
 
-/* Who could stand in the way: what is below the object, and links to it from anywhere. */
+/* Who could stand in the way: what is below the object, and links to it from anywhere. Where somebody stands in the kernel nobody else may look, and he
+ * says so himself when he comes back. */
 static char *folders_to_watch(struct manager *m, const struct debt *debts, size_t n)
 {
+	_cleanup_strv_ char **held = NULL;
 	struct strbuf b = { 0 };
 	bool hosts = false, subsystems = false;
 
+	if (pool_held(m->pool, 0, &held, NULL, NULL) < 0)
+		return NULL;
 	for (size_t i = 0; i < n; i++) {
+		if (held_covers(held, debts[i].element))
+			continue;
 		add_around(&b, debts[i].element);
 		hosts |= strncmp(debts[i].element, "hosts/", 6) == 0;
 		subsystems |= strncmp(debts[i].element, "subsystems/", 11) == 0;
@@ -129,9 +137,10 @@ static void on_change(void *userdata, const struct work_result *result)
 
 	w->work = NULL;
 	oplist_done(&w->ops);
-	if (result->error)
-		return;
-	debts_retry(w->m);
+	if (!result->error)
+		debts_retry(w->m);
+	else if (result->error == ECANCELED)
+		debts_update(w->m);
 }
 
 static int on_device(sd_device_monitor *monitor, sd_device *device, void *userdata)
@@ -159,6 +168,26 @@ static int start_monitor(struct debts_watch *w)
 	return r;
 }
 
+static int start_watch(struct debts_watch *w)
+{
+	int r = oplist_add(&w->ops, OP_WAIT_CHANGE, 0, "nvmet", w->folders, NULL, NULL);
+
+	if (r >= 0)
+		r = pool_submit(w->m->pool, WORK_WATCH, TOKEN_NONE, &w->ops, NULL, "watch what is in the way of owed removals",
+				on_change, w, &w->work);
+	if (r < 0)
+		oplist_done(&w->ops);
+	return r;
+}
+
+static void end_watch(struct debts_watch *w)
+{
+	if (w->work)
+		pool_cancel(w->m->pool, w->work);
+	sd_device_monitor_unref(w->monitor);
+	w->monitor = NULL;
+}
+
 int debts_update(struct manager *m)
 {
 	struct debts_watch *w = m->debts_watch;
@@ -170,12 +199,8 @@ int debts_update(struct manager *m)
 	if (r < 0 || m->stopping)
 		return r;
 	if (!n) {
-		if (w && w->work)
-			pool_cancel(m->pool, w->work);
-		if (w) {
-			sd_device_monitor_unref(w->monitor);
-			w->monitor = NULL;
-		}
+		if (w)
+			end_watch(w);
 		return 0;
 	}
 	if (!w) {
@@ -187,16 +212,16 @@ int debts_update(struct manager *m)
 	/* Without udev's monitor (no netlink in a container) the folders still tell most. */
 	if (!w->monitor)
 		start_monitor(w);
-	if (w->work)
-		return 0;
 	folders = folders_to_watch(m, debts, n);
 	if (!folders)
 		return -ENOMEM;
-	r = oplist_add(&w->ops, OP_WAIT_CHANGE, 0, "nvmet", folders, NULL, NULL);
-	if (r >= 0)
-		r = pool_submit(m->pool, WORK_WATCH, TOKEN_NONE, &w->ops, NULL, "watch what is in the way of owed removals",
-				on_change, w, &w->work);
-	if (r < 0)
-		oplist_done(&w->ops);
-	return r;
+	if (w->work) {
+		/* When it has ended, it is begun anew. */
+		if (!streq(w->folders, folders))
+			pool_cancel(m->pool, w->work);
+		return 0;
+	}
+	free(w->folders);
+	w->folders = steal_ptr(folders);
+	return *w->folders ? start_watch(w) : 0;
 }

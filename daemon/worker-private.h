@@ -30,6 +30,9 @@ op_fn worker_has_module, worker_has_option, worker_has_address;
 /* Where the running kernel's configfs is mounted; NULL behind another kernel. */
 const char *worker_configfs_root(const struct worker *w);
 op_fn worker_file_replace, worker_file_append, worker_file_cut, worker_file_remove, worker_file_read;
+/* worker.c */
+/* Who waits by himself, for a time that he knows, is not stuck. */
+void worker_goes_on(struct worker *w);
 /* worker-teardown.c */
 /* Before a port is removed: -EBUSY when that would hang. */
 int worker_await_teardowns(struct worker *w, char **message);

@@ -115,6 +115,7 @@ int worker_await_teardowns(struct worker *w, char **message)
 	if (!worker_configfs_root(w) || !io_in_flight())
 		return 0;
 	for (unsigned msec = 0; msec < TEARDOWN_MSEC && quiet < TEARDOWN_QUIET_MSEC; msec += TEARDOWN_STEP_MSEC) {
+		worker_goes_on(w);
 		n_now = list_teardowns(now);
 		n = keep_unmoved(list, n, now, n_now);
 		quiet = n_now ? 0 : quiet + TEARDOWN_STEP_MSEC;

@@ -94,6 +94,12 @@ static void note(struct worker *w, const struct op *op)
 	w->page->since_usec = now_usec();
 }
 
+void worker_goes_on(struct worker *w)
+{
+	if (w->page)
+		w->page->since_usec = now_usec();
+}
+
 static bool daemon_lives(const struct worker *w)
 {
 	struct pollfd p = { .fd = w->sock, .events = POLLRDHUP };

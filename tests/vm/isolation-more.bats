@@ -56,3 +56,24 @@ teardown() {
 	mend_program
 	until_true nothing_owed
 }
+
+@test "beside what an earlier daemon's worker is in, reconcile repairs all else and clear takes all else away; resumed, the rest goes without a command" {
+	local max=$CFS/subsystems/$NQN:other/attr_cntlid_max
+	serve_slow
+	status 0 nvmetctl create "subsystems/$NQN:other" cntlid_max=100
+	hang_removal
+	until_true stuck_says "/namespaces/1: remove"
+	daemon stop
+	daemon start
+	echo 200 >"$max"
+	status 4 nvmetctl reconcile
+	contains "/namespaces/1: the kernel does not come back"
+	[ "$(cat "$max")" = 100 ]
+	status 4 nvmetctl clear --disrupt
+	contains "subsystems/$NQN:slow: could not be removed yet"
+	[ "$(echo $CFS/subsystems/*)" = "$CFS/subsystems/$NQN:slow" ]
+	worker_is_in nvmet_ns_disable
+	resume_all
+	until_true nothing_owed
+	[ -z "$(exported)" ]
+}

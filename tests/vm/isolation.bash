@@ -50,6 +50,13 @@ workers_in() {	# FUNCTION: how many workers, an earlier daemon's as well, are in
 	done 2>/dev/null | grep -c "\<$1"
 }
 
+workers_held() {	# how many no signal would wake
+	local pid
+	for pid in $(daemon_pids); do
+		cat "/proc/$pid/status"
+	done 2>/dev/null | grep -c '^State:[[:space:]]*D'
+}
+
 worker_is_in() {	# FUNCTION
 	[ "$(workers_in "$1")" -gt 0 ]
 }

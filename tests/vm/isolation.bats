@@ -48,6 +48,8 @@ teardown() {
 	status 0 nvmetctl status --verify
 	contains "/namespaces/1: remove"
 	cycle_nvme
+	# Nor does what waits for a chance to pay what is owed.
+	until_equal 1 workers_held
 	worker_is_in nvmet_ns_disable
 	dmsetup resume slow
 	until_true nothing_owed

@@ -288,11 +288,11 @@ static int fit(struct manager *m, struct commit *k)
 		r = make_line(k);
 	if (r < 0)
 		return cfg_error_set(&k->err, -r, "the change does not fit what others have made of it meanwhile: %s", strerror(-r));
-	return manager_survives(changes_apply(m->wanted, k->changes, &k->err));
+	return k->next ? manager_survives(changes_apply(m->wanted, k->changes, &k->err)) : changes_check(m->wanted, k->changes, &k->err);
 }
 
-/* Fits each to the model as those before it will have made it. What cannot be is taken out of the queue and returned: claims make that
- * all but impossible. */
+/* Fits each to the model as those before it will have made it, which nobody need be told of the last one. What cannot be is taken out of the
+ * queue and returned: claims make that all but impossible. */
 static struct commit *fit_commits(struct committer *c)
 {
 	struct commit **at = &c->first, *unfit = NULL, *applied = NULL;
@@ -306,8 +306,10 @@ static struct commit *fit_commits(struct committer *c)
 			unfit = k;
 			continue;
 		}
-		k->applied_before = applied;
-		applied = k;
+		if (k->next) {
+			k->applied_before = applied;
+			applied = k;
+		}
 		at = &k->next;
 	}
 	c->last = at;

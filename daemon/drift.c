@@ -34,11 +34,11 @@ bool drift_has(const struct manager *m, const char *element)
 
 static int forget(struct manager *m, const struct scope *s)
 {
-	_cleanup_(map_freep) struct map *elements = map_new();
+	_cleanup_(map_freep) struct map *elements = m->drift.n ? map_new() : NULL;
 	size_t kept = 0;
 
 	if (!elements)
-		return -ENOMEM;
+		return m->drift.n ? -ENOMEM : 0;
 	for (char **e = s->elements; e && *e; e++)
 		if (map_put(elements, *e, m) < 0)
 			return -ENOMEM;

@@ -15,6 +15,7 @@
 
 #define TURN "turn"
 #define TURNS_LOST_MAX 2
+#define PARTS_PER_TRIM 8
 
 static uint64_t now_usec(clockid_t clock)
 {
@@ -124,7 +125,9 @@ static bool go_on(struct txn *t)
 	t->operations += t->run.operations;
 	t->past_steps += t->plan.n;
 	shed_work(t);
-	malloc_trim(0);
+	/* Most of what a part leaves the next one takes. */
+	if (parts_done(t->parts) % PARTS_PER_TRIM == 0)
+		malloc_trim(0);
 	t->committed = false;
 	r = parts_next(t->parts);
 	if (r < 0)

@@ -193,19 +193,24 @@ static int scan_string(struct reader *r, size_t *ret_start)
 	return 0;
 }
 
-/* json-c decodes the token; it has been checked, so it cannot fail but for memory. */
+/* json-c decodes what has escapes in it; the token has been checked, so it cannot fail but for memory. */
 static int read_string(struct reader *r, struct json_object **ret)
 {
 	struct json_place place = place_at(r);
 	struct json_tokener *tok;
-	size_t start;
+	size_t start, n;
 
 	if (scan_string(r, &start) < 0)
 		return -EINVAL;
+	n = r->at - start;
+	if (!memchr(r->text + start, '\\', n)) {
+		*ret = json_object_new_string_len(r->text + start + 1, (int)(n - 2));
+		return remember(r, *ret, place);
+	}
 	tok = json_tokener_new();
 	if (!tok)
 		return cfg_error_oom(r->err);
-	*ret = json_tokener_parse_ex(tok, r->text + start, (int)(r->at - start));
+	*ret = json_tokener_parse_ex(tok, r->text + start, (int)n);
 	json_tokener_free(tok);
 	return remember(r, *ret, place);
 }

@@ -112,19 +112,22 @@ static int cmp_digits(const char **a, const char **b)
 
 int text_natural_cmp(const char *a, const char *b)
 {
+	size_t same = 0;
 	int c;
 
-	while (*a && *b) {
-		if (is_digit(*a) && is_digit(*b)) {
-			c = cmp_digits(&a, &b);
-			if (c)
-				return c;
-			continue;
-		}
-		if (*a != *b)
-			break;
-		a++;
-		b++;
+	while (a[same] && a[same] == b[same])
+		same++;
+	if (a[same] == b[same])
+		return 0;
+	/* In the middle of a number it is the whole of that which counts. */
+	while (same && is_digit(a[same - 1]))
+		same--;
+	a += same;
+	b += same;
+	if (is_digit(*a) && is_digit(*b)) {
+		c = cmp_digits(&a, &b);
+		if (c)
+			return c;
 	}
 	return (unsigned char)*a - (unsigned char)*b;
 }
@@ -214,6 +217,16 @@ void strbuf_add(struct strbuf *b, const char *s)
 	strbuf_add_mem(b, s, strlen(s));
 }
 
+void strbuf_add_all(struct strbuf *b, const char *first, ...)
+{
+	va_list ap;
+
+	va_start(ap, first);
+	for (const char *part = first; part; part = va_arg(ap, const char *))
+		strbuf_add(b, part);
+	va_end(ap);
+}
+
 void strbuf_addf(struct strbuf *b, const char *fmt, ...)
 {
 	_cleanup_free_ char *text = NULL;
@@ -262,6 +275,27 @@ char *strf(const char *fmt, ...)
 	n = vasprintf(&s, fmt, ap);
 	va_end(ap);
 	return n < 0 ? NULL : s;
+}
+
+char *strjoin(const char *first, ...)
+{
+	size_t n = 1;
+	va_list ap;
+	char *s, *at;
+
+	va_start(ap, first);
+	for (const char *part = first; part; part = va_arg(ap, const char *))
+		n += strlen(part);
+	va_end(ap);
+	s = at = malloc(n);
+	if (!s)
+		return NULL;
+	*at = 0;
+	va_start(ap, first);
+	for (const char *part = first; part; part = va_arg(ap, const char *))
+		at = stpcpy(at, part);
+	va_end(ap);
+	return s;
 }
 
 /* ---- strv ---- */

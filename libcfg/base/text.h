@@ -37,6 +37,7 @@ struct strbuf {
 
 void strbuf_add(struct strbuf *b, const char *s);
 void strbuf_add_mem(struct strbuf *b, const void *p, size_t n);
+void strbuf_add_all(struct strbuf *b, const char *first, ...) __attribute__((sentinel));	/* NULL behind the last */
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Hands the string over ("" when empty); NULL when memory ran out. The buffer is empty afterwards. */
 char *strbuf_steal(struct strbuf *b);
@@ -47,6 +48,8 @@ char text_lower(char c);	/* of ASCII letters, whatever the locale */
 
 /* Like asprintf, but returns the string or NULL. */
 char *strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The texts one after the other, NULL behind the last: strf() of many "%s", many times as quick. Caller frees; NULL when out of memory. */
+char *strjoin(const char *first, ...) __attribute__((sentinel));
 
 /* NULL-terminated arrays of strings, each owned by the array. NULL is the empty one. */
 size_t strv_len(char *const *v);

@@ -11,13 +11,13 @@
 /* "ports/1/subsystems/NQN" -> "ports/1/subsystems": what there is of the edges of one holder. */
 static char *path_dirname(const char *edge)
 {
-	return strf("%.*s", (int)(strrchr(edge, '/') - edge), edge);
+	return strndup(edge, (size_t)(strrchr(edge, '/') - edge));
 }
 
 /* The stronger of two claims on a key stays. */
 static void claim(struct gather *g, bool exclusive, const char *prefix, const char *key)
 {
-	_cleanup_free_ char *full = key ? strf("%s%s", prefix, key) : NULL;
+	_cleanup_free_ char *full = key ? strjoin(prefix, key, NULL) : NULL;
 	const char *had = full ? map_get(g->elements, full) : NULL;
 
 	if (g->r < 0 || (had && *had == 'x'))
@@ -77,10 +77,12 @@ static int append_near(const char *path, const struct object *o, char ***ret)
 static int append_references(const char *path, const struct object *o, char ***ret)
 {
 	int r = append_near(path, o, ret);
+	const struct attr_row *row;
+	size_t at = 0;
 
-	attr_foreach(row, o->kind)
-		if (r >= 0 && row->type == ATTR_REF && object_get_row(o, row))
-			r = append_path(ret, strf("%s/%s", kind_info(row->ref)->collection, object_get_row(o, row)));
+	while (r >= 0 && (row = object_next_row(o, o, &at)))
+		if (row->type == ATTR_REF)
+			r = append_path(ret, strjoin(kind_info(row->ref)->collection, "/", object_get_row(o, row), NULL));
 	return r;
 }
 
@@ -90,7 +92,7 @@ static int append_own(const char *path, const struct object *o, char ***ret)
 	const char *backend = o->kind == KIND_NAMESPACE || o->kind == KIND_SUBSYSTEM ? object_get(o, "backend") : NULL;
 
 	if (backend)
-		return append_path(ret, strf("nvme:backends/%s", backend));
+		return append_path(ret, strjoin("nvme:backends/", backend, NULL));
 	return o->kind == KIND_ALUA_GROUP ? append_path(ret, strf("tg_pt_gp_id:%.*s", (int)(strrchr(path, '/') - path), path)) : 0;
 }
 
@@ -324,12 +326,10 @@ int kernel_claims(const struct tree *after, const struct changes *c, const struc
 	if (!*ret && g.r >= 0)
 		g.r = -ENOMEM;
 	for (size_t n = 0; g.r >= 0 && map_next(g.elements, &it); n++) {
-		(*ret)[n] = strf("%s %s", (const char *)it.value, it.key);
+		(*ret)[n] = strjoin(it.value, " ", it.key, NULL);
 		if (!(*ret)[n])
 			g.r = -ENOMEM;
 	}
-	if (*ret)
-		strv_sort_unique(*ret);
 	map_free(g.elements);
 	map_free(g.folders);
 	if (g.r < 0)

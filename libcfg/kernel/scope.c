@@ -100,7 +100,7 @@ static void put_bridge(struct gather *g, const char *backend)
 
 static const struct change *change_of_backend(const struct gather *g, const char *backend)
 {
-	_cleanup_free_ char *path = strf("backends/%s", backend);
+	_cleanup_free_ char *path = strjoin("backends/", backend, NULL);
 
 	return path && g->by_path ? map_get(g->by_path, path) : NULL;
 }

@@ -43,13 +43,13 @@ static bool is_of_both_ways(const struct attr_row *row)
 
 const struct attr_row *backend_forced_by(const struct object *backend)
 {
-	attr_foreach(row, KIND_BACKEND) {
-		const char *v = object_get_row(backend, row);
+	const struct attr_row *row;
+	size_t at = 0;
 
-		if (v && row->file && !is_of_both_ways(row) && !streq_ptr(v, row->dflt))
-			return row;
-	}
-	return NULL;
+	while ((row = object_next_row(backend, backend, &at)))
+		if (row->file && !is_of_both_ways(row) && !streq_ptr(object_get_row(backend, row), row->dflt))
+			break;
+	return row;
 }
 
 static bool has_user(const struct tree *t, const struct object *backend, enum kind kind)

@@ -249,7 +249,7 @@ int changes_rebase(struct changes *c, const struct tree *t)
 
 /* ---- applying ---- */
 
-static int check_before(const struct tree *t, const struct changes *c, struct cfg_error *err)
+int changes_check(const struct tree *t, const struct changes *c, struct cfg_error *err)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		const struct object *o = tree_find(t, c->items[i]->path);
@@ -300,7 +300,7 @@ static int revert_first(struct tree *t, const struct changes *c, size_t n)
 
 int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err)
 {
-	if (check_before(t, c, err) < 0)
+	if (changes_check(t, c, err) < 0)
 		return -ESTALE;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct change *item = c->items[i];

@@ -36,6 +36,8 @@ int changes_diff(const struct tree *a, const struct tree *b, bool merge, struct 
 /* Makes them in the tree. The tree must be as "before" says (-ESTALE with the path if it is not, nothing changed). -ENOMEM: nothing changed.
  * -ENOTRECOVERABLE: memory ran out on the way back as well, and the tree is of no more use. */
 int changes_apply(struct tree *t, const struct changes *c, struct cfg_error *err);
+/* Whether the tree is as "before" says: 0, or -ESTALE. */
+int changes_check(const struct tree *t, const struct changes *c, struct cfg_error *err);
 /* Others have changed the same objects since, in other attributes and other members of lists: makes of c what does the same to the objects as
  * they are now. 1 when anything had to be made anew, 0 when not, -ESTALE when both have changed the same, -ENOMEM. */
 int changes_rebase(struct changes *c, const struct tree *t);

@@ -27,16 +27,32 @@ static const struct keyed {
 	{ KIND_SUBSYSTEM, "passthru_path", "device" },
 };
 
+/* The parts one after the other, as far as there is room; NULL behind the last. Many are made for each object, too many for snprintf(). */
+static const char *make(struct key *k, const char *first, ...)
+{
+	size_t at = 0;
+	va_list ap;
+
+	va_start(ap, first);
+	for (const char *part = first; part; part = va_arg(ap, const char *)) {
+		size_t n = strnlen(part, sizeof(k->text) - 1 - at);
+
+		memcpy(k->text + at, part, n);
+		at += n;
+	}
+	va_end(ap);
+	k->text[at] = 0;
+	return k->text;
+}
+
 const char *key_of_reference(struct key *k, enum kind kind, const char *name)
 {
-	snprintf(k->text, sizeof(k->text), "@%s/%s", kind_info(kind)->collection, name);
-	return k->text;
+	return make(k, "@", kind_info(kind)->collection, "/", name, NULL);
 }
 
 const char *key_of_service(struct key *k, const char *trtype, const char *trsvcid)
 {
-	snprintf(k->text, sizeof(k->text), "@service:%s:%s", trtype, trsvcid);
-	return k->text;
+	return make(k, "@service:", trtype, ":", trsvcid, NULL);
 }
 
 const char *key_of_rtpi(struct key *k, unsigned rtpi)
@@ -47,14 +63,12 @@ const char *key_of_rtpi(struct key *k, unsigned rtpi)
 
 const char *key_of_ana_grpid(struct key *k, const char *number)
 {
-	snprintf(k->text, sizeof(k->text), "ana_grpid:%s", number);
-	return k->text;
+	return make(k, "ana_grpid:", number, NULL);
 }
 
 const char *key_of_ana_group(struct key *k, const char *number)
 {
-	snprintf(k->text, sizeof(k->text), "@ana_group:%s", number);
-	return k->text;
+	return make(k, "@ana_group:", number, NULL);
 }
 
 const char *key_of_naa(struct key *k, const char *serial)
@@ -66,14 +80,12 @@ const char *key_of_naa(struct key *k, const char *serial)
 		if (strchr("0123456789abcdefABCDEF", *c))
 			digits[n++] = text_lower(*c);
 	digits[n] = 0;
-	snprintf(k->text, sizeof(k->text), "@naa:%s", digits);
-	return k->text;
+	return make(k, "@naa:", digits, NULL);
 }
 
 const char *key_of_bridge(struct key *k, const char *name)
 {
-	snprintf(k->text, sizeof(k->text), "@bridge:%s", name);
-	return k->text;
+	return make(k, "@bridge:", name, NULL);
 }
 
 static bool key_of_serial(struct key *k, const char *serial)
@@ -85,14 +97,12 @@ static bool key_of_serial(struct key *k, const char *serial)
 
 const char *key_of_portal(struct key *k, const char *address, const char *port)
 {
-	snprintf(k->text, sizeof(k->text), "@portal:%s:%s", address, port);
-	return k->text;
+	return make(k, "@portal:", address, ":", port, NULL);
 }
 
 const char *key_of_portals(struct key *k, const char *port)
 {
-	snprintf(k->text, sizeof(k->text), "@portals:%s", port);
-	return k->text;
+	return make(k, "@portals:", port, NULL);
 }
 
 size_t keys_of_name(const struct object *o, struct key k[KEYS_MAX])
@@ -106,7 +116,7 @@ size_t keys_of_name(const struct object *o, struct key k[KEYS_MAX])
 	}
 	if (!colon)
 		return 0;
-	snprintf(k[0].text, sizeof(k[0].text), "@portal:%s", o->name);
+	make(&k[0], "@portal:", o->name, NULL);
 	key_of_portals(&k[1], colon + 1);
 	return 2;
 }
@@ -128,13 +138,12 @@ static size_t keys_of_address(const struct object *o, struct key k[KEYS_MAX])
 	if (!trtype || !traddr)
 		return 0;
 	if (streq(trtype, "fc")) {
-		snprintf(k[0].text, sizeof(k[0].text), "address:fc:%s", traddr);
+		make(&k[0], "address:fc:", traddr, NULL);
 		return 1;
 	}
 	if ((!streq(trtype, "tcp") && !streq(trtype, "rdma")) || !trsvcid)
 		return 0;
-	snprintf(k[0].text, sizeof(k[0].text), "address:%s:%s:%s", trtype,
-		 ip_parse(traddr, &ip) ? ip_to_text(&ip, text) : traddr, trsvcid);
+	make(&k[0], "address:", trtype, ":", ip_parse(traddr, &ip) ? ip_to_text(&ip, text) : traddr, ":", trsvcid, NULL);
 	key_of_service(&k[1], trtype, trsvcid);
 	return 2;
 }
@@ -160,7 +169,7 @@ size_t keys_of_row(const struct object *o, const struct attr_row *row, struct ke
 			/* All zeros is no NGUID, and nothing that only one could have. */
 			if (row->type == ATTR_NGUID && strspn(value, "0-") == strlen(value))
 				return 0;
-			snprintf(k[0].text, sizeof(k[0].text), "%s:%s", d->what, value);
+			make(&k[0], d->what, ":", value, NULL);
 			if (!streq(d->what, "serial"))
 				return 1;
 			key_of_naa(&k[1], value);
@@ -177,10 +186,12 @@ bool keys_are_of(const struct object *o, const struct attr_row *row)
 int object_keys(const struct object *o, char ***ret)
 {
 	_cleanup_strv_ char **keys = NULL;
+	const struct attr_row *row;
 	struct key k[KEYS_MAX];
+	size_t at = 0;
 
 	*ret = NULL;
-	attr_foreach(row, o->kind) {
+	while ((row = object_next_row(o, o, &at))) {
 		size_t n = keys_are_of(o, row) ? keys_of_row(o, row, k) : 0;
 
 		for (size_t i = 0; i < n; i++)

@@ -24,7 +24,26 @@ struct tree {
 	struct object *root;
 	struct map *index;	/* key -> struct holders, which has the key in it */
 	size_t count;
+	/* Where a child of each kind was looked for last: the next one is often the same, or beside it. Only compared, so it may be of the past. */
+	struct { const struct object *parent; size_t slot; } last[KIND_MAX];
 };
+
+/* ---- rows that have a value ---- */
+
+#define BITS 64
+
+const struct attr_row *object_next_row(const struct object *a, const struct object *b, size_t *at)
+{
+	for (; *at < ROWS_MAX; *at += BITS - *at % BITS) {
+		uint64_t left = (a->present[*at / BITS] | b->present[*at / BITS]) >> *at % BITS;
+
+		if (left) {
+			*at += (size_t)__builtin_ctzll(left) + 1;
+			return &kind_info(a->kind)->rows[*at - 1];
+		}
+	}
+	return NULL;
+}
 
 /* ---- the index ---- */
 
@@ -133,10 +152,12 @@ static int index_name(struct object *o)
 /* Takes a whole object out of the index. */
 static void unindex(struct object *o)
 {
+	const struct attr_row *row;
 	struct key k[KEYS_MAX];
+	size_t at = 0;
 
 	unindex_name(o);
-	attr_foreach(row, o->kind) {
+	while ((row = object_next_row(o, o, &at))) {
 		size_t n = keys_are_of(o, row) ? keys_of_row(o, row, k) : 0;
 
 		if (attr_is_list(row))
@@ -190,8 +211,6 @@ struct users tree_key_owners(const struct tree *t, const char *key)
 }
 
 /* ---- values: a bit for each row of the kind, and room for those alone that are set ---- */
-
-#define BITS 64
 
 /* How many rows before this one have a value: where its own is, or would be. */
 static size_t value_slot(const struct object *o, size_t row)
@@ -267,13 +286,15 @@ struct object *object_new_detached(enum kind kind, const char *name)
 
 static void values_clear(struct object *o)
 {
-	attr_foreach(row, o->kind) {
-		struct value v = value_get(o, row);
+	const struct attr_row *row;
+	struct value *v = o->values;
+	size_t at = 0;
 
+	for (; (row = object_next_row(o, o, &at)); v++) {
 		if (attr_is_list(row))
-			strv_free(v.list);
+			strv_free(v->list);
 		else
-			free(v.text);
+			free(v->text);
 	}
 }
 
@@ -307,26 +328,50 @@ static int order(const struct object *o, enum kind kind, const char *name)
 	return text_natural_cmp(o->name, name);
 }
 
+struct search {
+	const struct object *parent;
+	enum kind kind;
+	const char *name;
+	size_t low, high;	/* it is in between, or belongs there */
+	bool found;		/* at low */
+};
+
+static void look_at(struct search *s, size_t i)
+{
+	int c;
+
+	if (i < s->low || i >= s->high)
+		return;
+	c = order(s->parent->children[i], s->kind, s->name);
+	s->found = c == 0;
+	if (c <= 0)
+		s->low = i + (c < 0);
+	if (c >= 0)
+		s->high = i;
+}
+
 /* Where a child is, or belongs. */
 static size_t child_slot(const struct object *parent, enum kind kind, const char *name, bool *ret_found)
 {
-	size_t low = 0, high = parent->n_children;
+	struct search s = { .parent = parent, .kind = kind, .name = name, .high = parent->n_children };
+	struct tree *t = parent->tree;
 
-	*ret_found = false;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int c = order(parent->children[mid], kind, name);
+	if (t && t->last[kind].parent == parent) {
+		size_t last = t->last[kind].slot;
 
-		if (c == 0) {
-			*ret_found = true;
-			return mid;
-		}
-		if (c < 0)
-			low = mid + 1;
-		else
-			high = mid;
+		look_at(&s, last);
+		look_at(&s, last + 1);
+		if (last)
+			look_at(&s, last - 1);
 	}
-	return low;
+	while (s.low < s.high)
+		look_at(&s, s.low + (s.high - s.low) / 2);
+	if (t) {
+		t->last[kind].parent = parent;
+		t->last[kind].slot = s.low;
+	}
+	*ret_found = s.found;
+	return s.low;
 }
 
 struct object *object_child(const struct object *parent, enum kind kind, const char *name)
@@ -615,21 +660,26 @@ bool object_has_row(const struct object *o, const struct attr_row *row)
 
 bool object_values_equal(const struct object *a, const struct object *b)
 {
-	attr_foreach(row, a->kind)
-		if (attr_is_list(row) ? !strv_equal(object_get_list(a, row), object_get_list(b, row)) :
-					!streq_ptr(object_get_row(a, row), object_get_row(b, row)))
+	const struct attr_row *row;
+	size_t at = 0;
+
+	if (memcmp(a->present, b->present, sizeof(a->present)) != 0)
+		return false;
+	for (size_t i = 0; (row = object_next_row(a, b, &at)); i++)
+		if (attr_is_list(row) ? !strv_equal(a->values[i].list, b->values[i].list) : !streq(a->values[i].text, b->values[i].text))
 			return false;
 	return true;
 }
 
 int object_assign(struct object *to, const struct object *from)
 {
+	const struct attr_row *row;
+	size_t at = 0;
 	int r = 0;
 
-	attr_foreach(row, from->kind)
-		if (r >= 0)
-			r = attr_is_list(row) ? object_set_list(to, row, object_get_list(from, row)) :
-						object_set(to, row, object_get_row(from, row));
+	while (r >= 0 && (row = object_next_row(to, from, &at)))
+		r = attr_is_list(row) ? object_set_list(to, row, object_get_list(from, row)) :
+					object_set(to, row, object_get_row(from, row));
 	return r;
 }
 
@@ -746,7 +796,7 @@ static void add_path(struct strbuf *b, const struct object *o)
 		add_path(b, o->parent);
 		strbuf_add(b, "/");
 	}
-	strbuf_addf(b, "%s%s%s", info->collection, info->singleton || info->direct ? "" : "/", info->singleton ? "" : o->name);
+	strbuf_add_all(b, info->collection, info->singleton || info->direct ? "" : "/", info->singleton ? "" : o->name, NULL);
 }
 
 char *object_path(const struct object *o)

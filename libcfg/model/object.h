@@ -64,6 +64,10 @@ int tree_add(struct tree *t, const char *path, struct object **ret);
 /* Takes it and all below out of the tree and frees it. */
 void object_remove(struct object *o);
 
+/* The next row, in the order of the table, that has a value in a or in b, which are of one kind; NULL at the end. *at begins as 0. Values may
+ * be set on the way. Of many rows an object has few: so this, and not attr_foreach(), is for what is done with each of many objects. */
+const struct attr_row *object_next_row(const struct object *a, const struct object *b, size_t *at);
+
 /* Its path; caller frees. NULL when out of memory. For a detached object only the name is known. */
 char *object_path(const struct object *o);
 /* Its folder as kfs has it ("nvmet/subsystems/NQN"), NULL for what has none (a backend that is not in the SCSI target) or out of memory.

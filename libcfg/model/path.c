@@ -96,7 +96,7 @@ static int add_kernel_part(struct strbuf *b, const struct tree *t, const struct 
 		storage = *o ? object_get(*o, "storage_object") : NULL;
 		if (!storage)
 			return -ENOENT;
-		strbuf_addf(b, "%s/%s", info->kernel, storage);
+		strbuf_add_all(b, info->kernel, "/", storage, NULL);
 		return 0;
 	case KIND_BRIDGE:
 		/* It stands beside its backend in the kernel, not below it. */
@@ -104,12 +104,12 @@ static int add_kernel_part(struct strbuf *b, const struct tree *t, const struct 
 		if (!bridge)
 			return -ENOENT;
 		b->len = 0;
-		strbuf_addf(b, "%s/%s", info->kernel, bridge);
+		strbuf_add_all(b, info->kernel, "/", bridge, NULL);
 		return 0;
 	default:
-		strbuf_addf(b, "%s%s", b->len && *info->kernel ? "/" : "", info->kernel);
+		strbuf_add_all(b, b->len && *info->kernel ? "/" : "", info->kernel, NULL);
 		if (!info->singleton)
-			strbuf_addf(b, "/%s%s", info->prefix ? info->prefix : "", name);
+			strbuf_add_all(b, "/", info->prefix ? info->prefix : "", name, NULL);
 		return 0;
 	}
 }
@@ -132,7 +132,7 @@ char *path_to_kernel(const struct tree *t, const char *path)
 	if (!copy || kind == KIND_ROOT)
 		return NULL;
 	if (*rest)
-		strbuf_addf(&b, "/%s", rest);
+		strbuf_add_all(&b, "/", rest, NULL);
 	return strbuf_steal(&b);
 }
 
@@ -221,8 +221,8 @@ char *path_text(const struct path *p)
 	for (unsigned i = 0; i < p->depth; i++) {
 		const struct kind_info *info = kind_info(p->kind[i]);
 
-		strbuf_addf(&b, "%s%s%s%s", i ? "/" : "", info->collection, info->singleton || info->direct ? "" : "/",
-			    info->singleton ? "" : p->name[i]);
+		strbuf_add_all(&b, i ? "/" : "", info->collection, info->singleton || info->direct ? "" : "/",
+			       info->singleton ? "" : p->name[i], NULL);
 	}
 	return strbuf_steal(&b);
 }

@@ -41,7 +41,10 @@ static void check_name(struct check *c)
  * lost with all else when the daemon reads it at its next start. */
 static void check_values(struct check *c)
 {
-	attr_foreach(row, c->o->kind) {
+	const struct attr_row *row;
+	size_t at = 0;
+
+	while ((row = object_next_row(c->o, c->o, &at))) {
 		const char *value = attr_is_list(row) || !attr_is_settable(row) ? NULL : object_get_row(c->o, row);
 		_cleanup_error_ struct cfg_error err = CFG_ERROR_NULL;
 		_cleanup_free_ char *canonical = NULL, *only = NULL;
@@ -78,8 +81,11 @@ static void check_reference(struct check *c, const struct attr_row *row, const c
 
 static void check_references(struct check *c)
 {
-	attr_foreach(row, c->o->kind) {
-		if (row->type == ATTR_REF && object_get_row(c->o, row))
+	const struct attr_row *row;
+	size_t at = 0;
+
+	while ((row = object_next_row(c->o, c->o, &at))) {
+		if (row->type == ATTR_REF)
 			check_reference(c, row, object_get_row(c->o, row));
 		if (row->type == ATTR_REFS)
 			for (char *const *n = object_get_list(c->o, row); n && *n; n++)

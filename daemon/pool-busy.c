@@ -170,15 +170,23 @@ static bool is_held(const struct process *w, uint64_t now, uint64_t usec)
 	return usec == HELD_STUCK ? w->stuck : now - process_operation_began(w, now, usec) >= usec;
 }
 
+/* Of several steps that it was given, the one that it is at. */
+static const char *present_label(const struct pool *p, pid_t pid, const char *given, struct worker_page *page)
+{
+	return page_read(p, pid, page) >= 0 && page->since_usec ? page->label : given;
+}
+
 int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_orphans, char ***ret_folders)
 {
 	uint64_t now = pool_now();
 	int r = 0;
 
 	for (const struct process *w = p->processes; w && r >= 0; w = w->next) {
+		struct worker_page page;
+
 		if (!w->work || w->work->class != WORK_CHANGE || !is_held(w, now, usec))
 			continue;
-		r = add_element(ret_elements, w->work->label);
+		r = add_element(ret_elements, present_label(p, w->pid, w->work->label, &page));
 		if (r >= 0)
 			r = add_folder(ret_folders, w->work->queue);
 	}
@@ -241,7 +249,8 @@ static int fill_busy(const struct pool *p, pid_t pid, const char *label, const c
 {
 	struct worker_page page = { 0 };
 
-	if (page_read(p, pid, &page) < 0)
+	label = present_label(p, pid, label, &page);
+	if (label != page.label)
 		page = (struct worker_page){ 0 };
 	ret->pid = pid;
 	ret->label = strdup(label);

@@ -152,7 +152,7 @@ static bool is_behind_stuck(const struct pool *p, const char *queue)
 
 static struct work *head(struct pool *p, struct work_list *l)
 {
-	while (l->first && (p->n_stuck || p->orphans) && is_behind_stuck(p, l->first->queue))
+	while (l->first && !pool_is_clear(p) && is_behind_stuck(p, l->first->queue))
 		park(l->first);
 	return l->first;
 }
@@ -325,6 +325,11 @@ int pool_submit(struct pool *p, enum work_class class, enum token token, const s
 bool pool_has_stuck(const struct pool *p)
 {
 	return p->n_stuck;
+}
+
+bool pool_is_clear(const struct pool *p)
+{
+	return !p->n_stuck && !p->orphans;
 }
 
 int pool_cancel(struct pool *p, struct work *w)

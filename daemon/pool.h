@@ -94,6 +94,8 @@ void pool_set_stuck_changed(struct pool *p, void (*changed)(void *userdata, bool
 int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_orphans, char ***ret_folders);
 /* Whether a worker of this daemon's has not come back for stuck_usec. */
 bool pool_has_stuck(const struct pool *p);
+/* Whether nothing is stuck, of this daemon's or of an earlier one's. */
+bool pool_is_clear(const struct pool *p);
 /* A worker of an earlier daemon that may still change files of the daemon's own; 0: there is none, and as long as this pool lives there will be none
  * any more. The label is borrowed until the event loop turns. */
 pid_t pool_old_writer(const struct pool *p, const char **ret_label);

@@ -2,6 +2,8 @@
 /*
  * Executes a plan: keeps for each step how many it still waits for, hands it to the pool when that is none, and walks on from
  * what ends. Decides nothing about what a failure means; that is the transaction's business.
+ *
+ * Of a large plan, brief steps that may run at the same time go to a worker together: what carries a step there and back costs more than they do.
  */
 #include "daemon/run.h"
 
@@ -14,13 +16,35 @@ struct run_step {
 	bool touched;
 	size_t operations;	/* that were done, or may have been */
 	bool died;		/* one worker at it already */
-	struct work *work;
+	struct errand *errand;	/* that it is on; NULL: none yet, or no more */
+	struct run_step *gathered;	/* the next one of those that are to go together */
 	size_t unmet;		/* dependencies not yet done */
 	size_t *next;		/* steps that depend on this one */
 	size_t n_next;
 	char *label;
 	struct run_step *older, *newer;		/* that run as well */
 };
+
+/* Steps that one worker does, one after the other, up to the first operation that fails. */
+struct errand {
+	struct run *run;
+	struct work *work;
+	struct oplist ops;	/* of several steps; strings are theirs */
+	size_t n;
+	struct run_step *steps[];
+};
+
+#define ERRAND_MAX 16
+#define ERRAND_PER 50		/* a step more for each so many steps of the plan */
+
+static struct errand *errand_free(struct errand *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		e->steps[i]->errand = NULL;
+	free(e->ops.items);
+	free(e);
+	return NULL;
+}
 
 enum step_state run_state(const struct run *r, size_t step)
 {
@@ -85,6 +109,8 @@ void run_done(struct run *r)
 	if (!r->steps)
 		return;
 	for (size_t i = 0; i < r->plan->n; i++) {
+		if (r->steps[i].errand)
+			errand_free(r->steps[i].errand);
 		free(r->steps[i].next);
 		free(r->steps[i].label);
 	}
@@ -123,8 +149,8 @@ void run_block(struct run *r, size_t step)
 static void stop_queued(struct run *r)
 {
 	for (size_t i = 0; i < r->plan->n; i++)
-		if (r->steps[i].state == STEP_RUNNING && r->steps[i].work)
-			pool_cancel(r->pool, r->steps[i].work);
+		if (r->steps[i].state == STEP_RUNNING && r->steps[i].errand)
+			pool_cancel(r->pool, r->steps[i].errand->work);
 }
 
 static void step_failed(struct run *r, struct run_step *s, const struct work_result *result)
@@ -190,47 +216,198 @@ static void leave_running(struct run *r, struct run_step *s)
 	r->running--;
 }
 
-static int submit(struct run *r, struct run_step *s);
+/* ---- errands ---- */
+
+static void on_work_done(void *userdata, const struct work_result *result);
+
+/* Steps of several folders are behind none, see errand_size(). */
+static const char *queue_of(const struct errand *e)
+{
+	const char *queue = e->steps[0]->step->queue;
+
+	for (size_t i = 1; i < e->n; i++)
+		if (!streq_ptr(e->steps[i]->step->queue, queue))
+			return NULL;
+	return queue;
+}
+
+static int submit(struct errand *e)
+{
+	const struct run_step *first = e->steps[0];
+	int r = pool_submit(e->run->pool, WORK_CHANGE, first->step->token, e->n > 1 ? &e->ops : &first->step->ops, queue_of(e),
+			    first->label, on_work_done, e, &e->work);
+
+	if (r >= 0)
+		pool_own(e->work, &e->run->owner);
+	return r;
+}
+
+static int put_together(struct errand *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n; i++)
+		n += e->steps[i]->step->ops.n;
+	e->ops.items = calloc(n, sizeof(*e->ops.items));
+	if (!e->ops.items)
+		return -ENOMEM;
+	for (size_t i = 0; i < e->n; i++) {
+		const struct oplist *ops = &e->steps[i]->step->ops;
+
+		memcpy(e->ops.items + e->ops.n, ops->items, ops->n * sizeof(*ops->items));
+		e->ops.n += ops->n;
+	}
+	return 0;
+}
+
+static void could_not_start(struct run *r, struct run_step *s, int error, const char *message)
+{
+	struct work_result result = { .error = error, .message = (char *)message };
+
+	leave_running(r, s);
+	step_failed(r, s, &result);
+}
+
+/* Sends the first n of a list of gathered steps. */
+static void send_errand(struct run *r, struct run_step *first, size_t n)
+{
+	struct errand *e = malloc(sizeof(*e) + n * sizeof(*e->steps));
+	struct run_step *s = first;
+	int ret = e ? 0 : -ENOMEM;
+
+	if (e) {
+		*e = (struct errand){ .run = r, .n = n };
+		for (size_t i = 0; i < n; i++, s = s->gathered) {
+			e->steps[i] = s;
+			s->errand = e;
+		}
+		if (n > 1)
+			ret = put_together(e);
+	}
+	if (ret >= 0)
+		ret = submit(e);
+	if (ret >= 0)
+		return;
+	if (e)
+		errand_free(e);
+	for (s = first; n--; s = first) {
+		first = s->gathered;
+		could_not_start(r, s, -ret, NULL);
+	}
+}
+
+/* Beside what is stuck each goes alone: none shall be held up because another one is behind that. */
+static size_t errand_size(const struct run *r)
+{
+	size_t n = pool_is_clear(r->pool) ? r->plan->n / ERRAND_PER : 1;
+
+	return n < 1 ? 1 : n < ERRAND_MAX ? n : ERRAND_MAX;
+}
+
+static void gather(struct run *r, struct run_step *s)
+{
+	s->gathered = NULL;
+	*(r->gathered_last ? &r->gathered_last->gathered : &r->gathered) = s;
+	r->gathered_last = s;
+}
+
+/* What has become ready in one go and is brief goes together, a token by itself. */
+static void send_gathered(struct run *r)
+{
+	size_t most = errand_size(r);
+
+	while (r->gathered) {
+		struct run_step *first = r->gathered, *s = first;
+		size_t n = 0;
+
+		for (; s && n < most && s->step->token == first->step->token; s = s->gathered)
+			n++;
+		r->gathered = s;
+		if (!s)
+			r->gathered_last = NULL;
+		if (!r->stopping) {
+			send_errand(r, first, n);
+			continue;
+		}
+		for (s = first; n--; s = s->gathered) {
+			leave_running(r, s);
+			s->state = STEP_SKIPPED;
+		}
+	}
+}
+
+/* Each entry point ends with it: the run may be gone when it returns. */
+static void leave(struct run *r)
+{
+	if (r->busy == 1)
+		send_gathered(r);
+	r->busy--;
+	check_finished(r);
+}
 
 /* What is to be removed is gone when a worker finds it so: whatever the one that died had done, another one can do the rest. */
-static bool again(struct run *r, struct run_step *s, const struct work_result *result)
+static bool again(struct errand *e, const struct work_result *result)
 {
+	struct run_step *s = e->steps[0];
+
 	if (!result->died || s->died || s->step->phase != PHASE_REMOVE)
 		return false;
 	s->died = true;
-	return submit(r, s) >= 0;
+	return submit(e) >= 0;
 }
 
-static void on_work_done(void *userdata, const struct work_result *result)
+static void step_ended(struct run *r, struct run_step *s, const struct work_result *result)
 {
-	struct run_step *s = userdata;
-	struct run *r = s->run;
-
-	s->work = NULL;
-	if (again(r, s, result))
-		return;
 	leave_running(r, s);
 	s->operations = result->died ? s->step->ops.n : result->done;
 	s->touched = may_have_changed(s->step, result);
 	r->operations += result->done;
-	r->busy++;
 	if (result->error == ECANCELED && result->done == 0 && r->stopping)
 		s->state = STEP_SKIPPED;
 	else if (result->error)
 		step_failed(r, s, result);
 	else
 		step_done(r, s, result);
-	r->busy--;
-	check_finished(r);
 }
 
-static int submit(struct run *r, struct run_step *s)
+/* It was to go behind one that failed, which is not its fault. */
+static void not_begun(struct run *r, struct run_step *s)
 {
-	int ret = pool_submit(r->pool, WORK_CHANGE, s->step->token, &s->step->ops, s->step->queue, s->label, on_work_done, s, &s->work);
+	leave_running(r, s);
+	s->state = r->stopping ? STEP_SKIPPED : STEP_WAITING;
+	launch_step(r, s);
+}
 
-	if (ret >= 0)
-		pool_own(s->work, &r->owner);
-	return ret;
+static void on_work_done(void *userdata, const struct work_result *result)
+{
+	struct errand *e = userdata;
+	struct run *r = e->run;
+	size_t before = 0;
+
+	if (again(e, result))
+		return;
+	r->busy++;
+	for (size_t i = 0; i < e->n; i++)
+		e->steps[i]->errand = NULL;
+	for (size_t i = 0; i < e->n; i++) {
+		struct run_step *s = e->steps[i];
+		size_t n = s->step->ops.n, done = result->done > before ? result->done - before : 0;
+		struct work_result own = { .done = done < n ? done : n, .data = result->data ? result->data + before : NULL };
+
+		if (result->done < before && !result->died) {
+			not_begun(r, s);
+			continue;
+		}
+		if (done < n) {
+			own.error = result->error;
+			own.message = result->message;
+			own.died = result->died;
+		}
+		before += n;
+		step_ended(r, s, &own);
+	}
+	errand_free(e);
+	leave(r);
 }
 
 static void launch_step(struct run *r, struct run_step *s)
@@ -250,14 +427,12 @@ static void launch_step(struct run *r, struct run_step *s)
 	s->state = STEP_RUNNING;
 	enter_running(r, s);
 	ret = r->callbacks->starting(r->userdata, s->step, &err);
-	if (ret >= 0)
-		ret = submit(r, s);
-	if (ret < 0) {
-		struct work_result result = { .error = -ret, .message = err.msg };
-
-		leave_running(r, s);
-		step_failed(r, s, &result);
-	}
+	if (ret < 0)
+		could_not_start(r, s, -ret, err.msg);
+	else if (s->step->brief)
+		gather(r, s);
+	else
+		send_errand(r, s, 1);
 }
 
 void run_start(struct run *r, unsigned phases)
@@ -266,8 +441,7 @@ void run_start(struct run *r, unsigned phases)
 	r->busy++;
 	for (size_t i = 0; i < r->plan->n; i++)
 		launch_step(r, &r->steps[i]);
-	r->busy--;
-	check_finished(r);
+	leave(r);
 }
 
 bool run_stop(struct run *r)

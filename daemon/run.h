@@ -33,6 +33,7 @@ struct run {
 	bool stopping;
 	unsigned phases;	/* 1 << PHASE_… under way */
 	struct run_step *steps, *oldest, *newest;	/* all; those that run, in the order in which they began */
+	struct run_step *gathered, *gathered_last;	/* ready, to be sent together before the present call of ours ends */
 	size_t running, done, failed;
 	size_t operations;	/* that succeeded */
 	unsigned busy;		/* within a call of ours: finished has to wait */

@@ -86,10 +86,20 @@ static uint64_t now_usec(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static bool is_label_of(const char *label, const char *object)
+{
+	size_t n = strlen(object);
+
+	return strncmp(label, object, n) == 0 && label[n] == ':';
+}
+
+/* What was given to it may be several steps. */
 static void note(struct worker *w, const struct op *op)
 {
 	if (!w->page)
 		return;
+	if (op->object && *op->object && !is_label_of(w->page->label, op->object))
+		snprintf(w->page->label, sizeof(w->page->label), "%s: %s", op->object, op_verb_to_str(op->verb));
 	snprintf(w->page->where, sizeof(w->page->where), "%s %s", op_verb_to_str(op->verb), op->path);
 	w->page->since_usec = now_usec();
 }

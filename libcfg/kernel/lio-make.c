@@ -273,6 +273,8 @@ int lio_enable_tpg(struct planner *p, const char *path, const struct object *tar
 	struct step *s = folder ? plan_step(p->plan, PHASE_SWITCH, path, "enable") : NULL;
 	int r = s ? step_after(s, "+%s", path) : -ENOMEM;
 
+	if (s)
+		s->brief = true;
 	if (r >= 0)
 		r = step_after(s, "=%s", path);
 	if (r >= 0)
@@ -296,6 +298,8 @@ static int make_tpg(struct planner *p, const char *path, const struct object *ta
 	struct step *s = folder ? lio_step(p, PHASE_BUILD, path, "make", true) : NULL;
 	int r = s ? step_after_resources(s, target) : -ENOMEM;
 
+	if (s)
+		s->brief = true;
 	if (r >= 0)
 		r = step_op(s, OP_MKDIR, 0, folder, NULL, NULL);
 	if (r >= 0)
@@ -332,6 +336,8 @@ static int make_lun(struct planner *p, const char *path, const struct object *ta
 		return far ? cfg_error_set_at(p->err, ENOENT, path, "backend", "names %s, of which nobody knows where it stands in the kernel",
 					      backend) : -ENOMEM;
 	s = folder ? lio_step(p, phase_below(p, path), path, "make", true) : NULL;
+	if (s)
+		s->brief = true;
 	r = s ? step_after(s, "+%s", far) : -ENOMEM;
 	if (r >= 0)
 		r = step_after(s, "=%s", far);
@@ -357,6 +363,8 @@ static int make_mapped_lun(struct planner *p, const char *path, const struct obj
 	lun = tpg ? strf("%s/luns/%s", tpg, object_get(target, "lun")) : NULL;
 	far = lun ? lio_folder(p, lun) : NULL;
 	s = folder && far ? lio_step(p, phase_below(p, path), path, "make", true) : NULL;
+	if (s)
+		s->brief = true;
 	r = s ? step_after(s, "+%s", lun) : -ENOMEM;
 	o = r >= 0 ? tree_find(p->target, lun) : NULL;
 	if (r >= 0 && !o)
@@ -387,6 +395,8 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 	struct step *s = folder ? lio_step(p, phase_below(p, path), path, "make", true) : NULL;
 	int r = s ? step_after_resources(s, target) : -ENOMEM;
 
+	if (s)
+		s->brief = !top;
 	if (r >= 0 && top)
 		r = load_core(p);
 	if (r >= 0 && top)

@@ -197,8 +197,10 @@ static int make_plain(struct planner *p, const char *path, const struct object *
 	struct step *s = folder ? nvmet_make_step(p, PHASE_BUILD, path, "make") : NULL;
 	int r = s ? step_op(s, OP_MKDIR, 0, folder, NULL, NULL) : -ENOMEM;
 
-	if (s)
+	if (s) {
 		s->token = token;
+		s->brief = target->kind != KIND_PORT && !object_is_on(target, "passthru_enable");
+	}
 	if (r >= 0 && target->kind == KIND_PORT)
 		r = nvmet_load_transport(s, target);
 	if (r >= 0 && target->kind == KIND_SUBSYSTEM)
@@ -258,6 +260,7 @@ int nvmet_make_edge(struct planner *p, const char *element, const struct element
 		s->token = port ? TOKEN_NONE : TOKEN_HOSTS;
 		/* It begins to listen, which an address may not let it. */
 		s->foremost = port && !(holder && object_get_list(holder, e->edge));
+		s->brief = !s->foremost;
 	}
 	return r < 0 ? r : step_op(s, OP_LINK, 0, path, far, e->edge->name);
 }

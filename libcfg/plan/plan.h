@@ -41,6 +41,7 @@ struct step {
 	bool always;		/* the effect counts whoever is connected (data) */
 	bool tidies;		/* takes away folders around something, which is not there itself */
 	bool foremost;		/* in the switch: only trying tells whether it works, and nobody who is connected sees it */
+	bool brief;		/* waits for no device, host, module or program: can share an errand with others */
 	bool moved_forward;	/* a removal that plan_finish() took into the switch */
 	char *queue;		/* kernel folder or device behind which a stuck call would also hold this one; or NULL */
 };

@@ -83,6 +83,17 @@ generation() {
 	[ "$(kernel dump | grep -c '^d nvmet/subsystems/[^/]*$')" = 200 ]
 }
 
+# Steps of a plan so large share errands (daemon/run.c).
+@test "of many steps that go together one fails: an apply takes all of them back" {
+	kernel dump >"$T/before"
+	kernel fault EIO verb=m "path=nvmet/subsystems/nqn.2026-11.org.example:s107"
+	ends 1 nvmetctl apply "$T/doc.json"
+	grep -q 'subsystems/nqn.2026-11.org.example:s107: ' "$T/err"
+	kernel disarm
+	kernel dump | grep '^d nvmet/.*/.*/' | diff - <(grep '^d nvmet/.*/.*/' "$T/before")
+	ends 0 nvmetctl status
+}
+
 @test "cancelled in a later part: the parts before stay, the rest can be restored later" {
 	local job
 

@@ -276,6 +276,24 @@ static void test_page(void **state)
 	assert_true(page.since_usec > 0);
 }
 
+static void test_page_names_the_step_among_several(void **state)
+{
+	struct fixture *f = *state;
+	struct worker_page page = { .label = "hosts/a: make" };
+	_cleanup_oplist_ struct oplist ops = { 0 };
+	char *data[2] = { 0 };
+	size_t done;
+
+	f->worker.page = &page;
+	assert_int_equal(oplist_add(&ops, OP_MKDIR, 0, "nvmet/hosts/a", NULL, "hosts/a", NULL), 0);
+	assert_int_equal(worker_run(&f->worker, &ops, &done, data, &f->message), 0);
+	assert_string_equal(page.label, "hosts/a: make");
+	oplist_done(&ops);
+	assert_int_equal(oplist_add(&ops, OP_MKDIR, 0, "nvmet/hosts/ab", NULL, "hosts/ab", NULL), 0);
+	assert_int_equal(worker_run(&f->worker, &ops, &done, data, &f->message), 0);
+	assert_string_equal(page.label, "hosts/ab: mkdir");
+}
+
 static void test_absent_and_existing(void **state)
 {
 	struct fixture *f = *state;
@@ -1054,6 +1072,7 @@ int main(void)
 		TEST(test_stops_at_first_failure),
 		TEST(test_orphan_stops),
 		TEST(test_page),
+		TEST(test_page_names_the_step_among_several),
 		TEST(test_absent_and_existing),
 		TEST(test_write),
 		TEST(test_check_back),

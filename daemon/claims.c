@@ -7,18 +7,18 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdint.h>
 
 #include "base/text.h"
 
 struct queue {
-	char *key;
 	struct claim **items;
 	size_t n, size;
+	char key[];
 };
 
 struct claim {
 	struct claim_set *set;
+	size_t place;		/* in the set's items */
 	struct queue *queue;
 	bool exclusive;
 	bool held;
@@ -36,7 +36,7 @@ struct claims *claims_new(void)
 
 	if (!c)
 		return NULL;
-	c->queues = map_new();
+	c->queues = map_new_borrowing();
 	if (!c->queues) {
 		free(c);
 		return NULL;
@@ -57,15 +57,17 @@ struct claims *claims_free(struct claims *c)
 static struct queue *queue_get(struct claims *c, const char *key)
 {
 	struct queue *q = map_get(c->queues, key);
+	size_t len;
 
 	if (q)
 		return q;
-	q = calloc(1, sizeof(*q));
+	len = strlen(key);
+	q = malloc(sizeof(*q) + len + 1);
 	if (!q)
 		return NULL;
-	q->key = strdup(key);
-	if (!q->key || map_put(c->queues, key, q) < 0) {
-		free(q->key);
+	*q = (struct queue){ 0 };
+	memcpy(q->key, key, len + 1);
+	if (map_put(c->queues, q->key, q) < 0) {
 		free(q);
 		return NULL;
 	}
@@ -77,7 +79,6 @@ static void queue_drop_if_empty(struct claims *c, struct queue *q)
 	if (q->n)
 		return;
 	map_del(c->queues, q->key);
-	free(q->key);
 	free(q->items);
 	free(q);
 }
@@ -189,8 +190,7 @@ int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, voi
 
 	*set = (struct claim_set){ .claims = c, .userdata = userdata, .arrival = ++c->arrivals };
 	set->items = calloc(n ? n : 1, sizeof(*set->items));
-	set->index = map_new();
-	if (!set->items || !set->index) {
+	if (!set->items) {
 		claims_release_all(set);
 		return -ENOMEM;
 	}
@@ -203,11 +203,8 @@ int claims_enter(struct claims *c, struct claim_set *set, char *const *keys, voi
 			return -ENOMEM;
 		}
 		q = claim->queue;
+		claim->place = set->n;
 		set->items[set->n++] = claim;
-		if (map_put(set->index, q->key, (void *)(uintptr_t)set->n) < 0) {
-			claims_release_all(set);
-			return -ENOMEM;
-		}
 		/* Held at once unless something before it is in the way. */
 		if (q->n == 1 || (!claim->exclusive && q->items[q->n - 2]->held && !q->items[0]->exclusive)) {
 			claim->held = true;
@@ -247,6 +244,16 @@ static void queue_sort_in(struct queue *q)
 	queue_settle(q);
 }
 
+static struct claim *set_find(const struct claim_set *set, const char *key)
+{
+	const struct queue *q = set->claims ? map_get(set->claims->queues, key) : NULL;
+
+	for (size_t i = 0; q && i < q->n; i++)
+		if (q->items[i]->set == set)
+			return q->items[i];
+	return NULL;
+}
+
 static bool is_enough(const struct claim *claim, const char *key)
 {
 	return claim && (claim->exclusive || *key == 's');
@@ -256,12 +263,13 @@ static bool is_enough(const struct claim *claim, const char *key)
 static void keep_claims(struct claim_set *set, char *const *keys, struct claim **items)
 {
 	for (size_t i = 0; keys[i]; i++) {
-		size_t k = (uintptr_t)map_get(set->index, keys[i] + 2);
+		struct claim *claim = set_find(set, keys[i] + 2);
 
-		if (!k || !is_enough(set->items[k - 1], keys[i]))
+		if (!is_enough(claim, keys[i]))
 			continue;
-		items[i] = set->items[k - 1];
-		set->items[k - 1] = NULL;
+		items[i] = claim;
+		set->items[claim->place] = NULL;
+		claim->place = i;
 	}
 }
 
@@ -269,8 +277,7 @@ int claims_change(struct claim_set *set, char *const *keys)
 {
 	size_t n = strv_len(keys), had = set->n;
 	struct claim **items = calloc(n ? n : 1, sizeof(*items)), **old = set->items;
-	struct map *index = map_new();
-	int r = items && index ? 0 : -ENOMEM;
+	int r = items ? 0 : -ENOMEM;
 
 	/* Not ready before all is said. */
 	set->waiting++;
@@ -280,19 +287,17 @@ int claims_change(struct claim_set *set, char *const *keys)
 	for (size_t i = 0; i < had; i++)
 		if (old[i])
 			claim_leave(set->claims, old[i]);
-	map_free(set->index);
 	free(old);
 	set->items = items;
-	set->index = index;
 	set->n = items ? n : 0;
 	for (size_t i = 0; r >= 0 && i < n; i++) {
-		if (!items[i]) {
-			r = claim_add(set->claims, set, keys[i], &items[i]);
-			if (r >= 0)
-				queue_sort_in(items[i]->queue);
-		}
-		if (r >= 0)
-			r = map_put(index, items[i]->queue->key, (void *)(uintptr_t)(i + 1));
+		if (items[i])
+			continue;
+		r = claim_add(set->claims, set, keys[i], &items[i]);
+		if (r < 0)
+			break;
+		items[i]->place = i;
+		queue_sort_in(items[i]->queue);
 	}
 	set->waiting--;
 	if (r < 0) {
@@ -334,13 +339,6 @@ const char *claims_key(const struct claim_set *set, size_t i)
 	return set->items[i] ? set->items[i]->queue->key : NULL;
 }
 
-static const struct claim *set_find(const struct claim_set *set, const char *key)
-{
-	uintptr_t i = set->index ? (uintptr_t)map_get(set->index, key) : 0;
-
-	return i ? set->items[i - 1] : NULL;
-}
-
 bool claims_cover(const struct claim_set *set, char *const *keys)
 {
 	for (; keys && *keys; keys++) {
@@ -362,8 +360,10 @@ static void set_drop(struct claim_set *set, size_t i)
 
 void claims_release(struct claim_set *set, const char *key)
 {
-	if (set_find(set, key))
-		set_drop(set, (uintptr_t)map_get(set->index, key) - 1);
+	struct claim *claim = set_find(set, key);
+
+	if (claim)
+		set_drop(set, claim->place);
 }
 
 void claims_release_all(struct claim_set *set)
@@ -374,7 +374,6 @@ void claims_release_all(struct claim_set *set)
 		if (set->items[i])
 			set_drop(set, i);
 	set_unready(set);
-	map_free(set->index);
 	free(set->items);
 	*set = (struct claim_set){ 0 };
 }

@@ -22,7 +22,6 @@ struct claim_set {
 	void *userdata;
 	uint64_t arrival;
 	struct claim **items;	/* NULL where given back */
-	struct map *index;	/* key -> its place in items, counted from 1 */
 	size_t n;
 	size_t waiting;		/* keys not yet held */
 	bool queued_ready;

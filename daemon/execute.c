@@ -252,7 +252,7 @@ static void release_unneeded(struct txn *t)
 
 static void release_key(struct txn *t, const char *key)
 {
-	_cleanup_free_ char *existence = strf("=%s", key);
+	_cleanup_free_ char *existence = strjoin("=", key, NULL);
 
 	claims_release(&t->claims, key);
 	if (existence)

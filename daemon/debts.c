@@ -66,22 +66,34 @@ static void add_around(struct strbuf *b, const char *element)
 		strbuf_addf(b, "%s/%s\n", path, *below);
 }
 
-/* Who could stand in the way: what is below the object, and links to it from anywhere. Where somebody stands in the kernel nobody else may look, and he
- * says so himself when he comes back. */
-static char *folders_to_watch(struct manager *m, const struct debt *debts, size_t n)
+/* What is owed, but for what somebody stands in: who looks there waits with him, and he says so himself when he comes back. */
+static int elements_to_try(struct manager *m, char ***ret)
 {
+	_cleanup_free_ struct debt *debts = NULL;
 	_cleanup_strv_ char **held = NULL;
+	size_t n = 0;
+	int r = ledger_debts(m->ledger, &debts, &n);
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = strv_append(ret, debts[i].element);
+	if (r >= 0)
+		r = pool_held(m->pool, 0, &held, NULL, NULL);
+	return r < 0 ? r : held_drop(held, *ret);
+}
+
+/* Who could stand in the way: what is below the object, and links to it from anywhere. */
+static char *folders_to_watch(struct manager *m)
+{
+	_cleanup_strv_ char **elements = NULL;
 	struct strbuf b = { 0 };
 	bool hosts = false, subsystems = false;
 
-	if (pool_held(m->pool, 0, &held, NULL, NULL) < 0)
+	if (elements_to_try(m, &elements) < 0)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		if (held_covers(held, debts[i].element))
-			continue;
-		add_around(&b, debts[i].element);
-		hosts |= strncmp(debts[i].element, "hosts/", 6) == 0;
-		subsystems |= strncmp(debts[i].element, "subsystems/", 11) == 0;
+	for (char **e = elements; e && *e; e++) {
+		add_around(&b, *e);
+		hosts |= strncmp(*e, "hosts/", 6) == 0;
+		subsystems |= strncmp(*e, "subsystems/", 11) == 0;
 	}
 	if (hosts)
 		add_folders(&b, m->actual, KIND_SUBSYSTEM, "allowed_hosts");
@@ -107,24 +119,15 @@ static void on_retried(void *userdata, const struct job *job)
 void debts_retry(struct manager *m)
 {
 	struct debts_watch *w = m->debts_watch;
-	_cleanup_free_ struct debt *debts = NULL;
 	_cleanup_request_ struct request r = { .act = ACT_DEBTS };
-	_cleanup_strv_ char **held = NULL;
-	size_t n = 0;
 
-	if (m->stopping || ledger_debts(m->ledger, &debts, &n) < 0 || !n)
+	if (m->stopping)
 		return;
 	if (w && w->retrying) {
 		w->again = true;
 		return;
 	}
-	/* Who is at it still says so when he comes back. */
-	if (pool_held(m->pool, 0, &held, NULL, NULL) < 0)
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (!held_covers(held, debts[i].element) && strv_append(&r.paths, debts[i].element) < 0)
-			return;
-	if (!r.paths)
+	if (elements_to_try(m, &r.paths) < 0 || !r.paths || !*r.paths)
 		return;
 	r.caller = strdup("nvmetd: what was owed");
 	if (manager_request(m, &r, on_retried, m, NULL, NULL) >= 0 && w)
@@ -212,7 +215,7 @@ int debts_update(struct manager *m)
 	/* Without udev's monitor (no netlink in a container) the folders still tell most. */
 	if (!w->monitor)
 		start_monitor(w);
-	folders = folders_to_watch(m, debts, n);
+	folders = folders_to_watch(m);
 	if (!folders)
 		return -ENOMEM;
 	if (w->work) {

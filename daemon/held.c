@@ -26,46 +26,85 @@ static char *top_of(const char *element)
 	return strlen(element) < n ? strdup(element) : strndup(element, n);
 }
 
-/* far: a link from elsewhere belongs to what it leads to as well. */
-static bool belongs_to(const struct element *e, const char *text, const char *held, bool far)
-{
-	_cleanup_element_ struct element h = { 0 };
-	_cleanup_free_ char *top = NULL;
+/* Elements, and what they are part of: however many there are, looking costs the same. */
+struct cover {
+	struct map *elements, *tops;
+};
 
-	if (streq(text, held))
-		return true;
-	/* An edge is a link, and its ends are free. */
-	if (element_parse(held, &h) < 0 || h.edge)
-		return false;
-	top = top_of(held);
-	return !top || path_is_within(text, top) || (far && e->edge && path_is_within(e->far, top));
+static void cover_done(struct cover *c)
+{
+	map_free(c->elements);
+	map_free(c->tops);
 }
 
-static bool is_covered(char *const *elements, const char *element, bool far)
+static int cover_init(struct cover *c, char *const *elements)
+{
+	int r;
+
+	*c = (struct cover){ .elements = map_new(), .tops = map_new() };
+	r = c->elements && c->tops ? 0 : -ENOMEM;
+	for (; r >= 0 && elements && *elements; elements++) {
+		_cleanup_element_ struct element e = { 0 };
+		_cleanup_free_ char *top = NULL;
+
+		r = map_put(c->elements, *elements, c);
+		/* An edge is a link, and its ends are free. */
+		if (r < 0 || element_parse(*elements, &e) < 0 || e.edge)
+			continue;
+		top = top_of(*elements);
+		r = top ? map_put(c->tops, top, c) : -ENOMEM;
+	}
+	if (r < 0)
+		cover_done(c);
+	return r;
+}
+
+/* 1, 0 or -ENOMEM. */
+static int is_within(const struct map *tops, const char *path)
+{
+	_cleanup_free_ char *at = strdup(path);
+
+	while (at) {
+		char *end = strrchr(at, '/');
+
+		if (map_get(tops, at))
+			return 1;
+		if (!end)
+			return 0;
+		*end = 0;
+	}
+	return -ENOMEM;
+}
+
+/* 1, 0 or -ENOMEM. far: a link from elsewhere belongs to what it leads to as well. */
+static int cover_has(const struct cover *c, const char *element, bool far)
 {
 	_cleanup_element_ struct element e = { 0 };
+	int r;
 
+	if (map_get(c->elements, element))
+		return 1;
 	if (element_parse(element, &e) < 0)
-		return false;
-	for (; elements && *elements; elements++)
-		if (belongs_to(&e, element, *elements, far))
-			return true;
-	return false;
-}
-
-bool held_covers(char *const *elements, const char *element)
-{
-	return is_covered(elements, element, true);
+		return 0;
+	r = is_within(c->tops, element);
+	return r || !far || !e.edge ? r : is_within(c->tops, e.far);
 }
 
 /* Takes out of a list what is covered; ret_dropped, which may be NULL, gets it. */
 static int drop_covered(char *const *elements, bool far, char **list, char ***ret_dropped)
 {
+	struct cover c;
 	size_t kept = 0;
-	int r = 0;
+	int r = list ? cover_init(&c, elements) : 0;
 
-	for (char **e = list; e && *e; e++) {
-		if (r < 0 || !**e || !is_covered(elements, *e, far)) {
+	if (r < 0 || !list)
+		return r;
+	for (char **e = list; *e; e++) {
+		int covered = r >= 0 && **e ? cover_has(&c, *e, far) : 0;
+
+		if (covered < 0)
+			r = covered;
+		if (covered <= 0) {
 			list[kept++] = *e;
 			continue;
 		}
@@ -73,19 +112,23 @@ static int drop_covered(char *const *elements, bool far, char **list, char ***re
 			r = strv_append(ret_dropped, *e);
 		free(*e);
 	}
-	if (list)
-		list[kept] = NULL;
+	list[kept] = NULL;
+	cover_done(&c);
 	return r;
+}
+
+int held_drop(char *const *elements, char **list)
+{
+	return drop_covered(elements, true, list, NULL);
 }
 
 int held_leave_out(char *const *elements, struct scope *s, bool *ret_any)
 {
 	size_t n = strv_len(s->elements);
+	int r = held_drop(elements, s->elements);
 
-	drop_covered(elements, true, s->elements, NULL);
-	drop_covered(elements, true, s->folders, NULL);
 	*ret_any = strv_len(s->elements) < n;
-	return 0;
+	return r < 0 ? r : held_drop(elements, s->folders);
 }
 
 /* ---- what is passed by, or left behind ---- */

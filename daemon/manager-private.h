@@ -119,8 +119,8 @@ int held_leave_behind(const struct manager *m, struct scope *s, char ***ret);
 void held_yield(const struct manager *m, bool undecided, char **keys);
 /* Whether the holder of a claim is stuck: a transaction, or NULL for an earlier daemon's worker. */
 bool held_stands(const void *userdata);
-/* Whether something holds the element, or what it belongs to. */
-bool held_covers(char *const *elements, const char *element);
+/* Takes out of a list of elements what these hold, or hold what it belongs to. */
+int held_drop(char *const *elements, char **list);
 /* On the next turn after somebody was found stuck, or has come back. */
 void held_changed(struct manager *m);
 

@@ -149,12 +149,6 @@ int kernel_stands_on(const char *text, const struct map *by_path, char ***ret)
 	return r;
 }
 
-static void claim_paths(struct gather *g, const char *prefix, char *const *paths)
-{
-	for (; paths && *paths; paths++)
-		claim(g, false, prefix, *paths);
-}
-
 /* What refers to something needs it to be there, and to be as it is. */
 static void claim_references(struct gather *g, const char *path, const struct object *o)
 {

@@ -19,11 +19,11 @@ struct held {
 /* "subsystems/S", "targets/FABRIC/WWN": what hangs in a part of it may hold all of it. */
 static char *top_of(const char *element)
 {
-	size_t n = 0;
+	const char *end = element + strcspn(element, "/");
 
-	for (unsigned i = strncmp(element, "targets/", 8) == 0 ? 3 : 2; i; i--)
-		n += strcspn(element + n, "/") + (i > 1);
-	return strlen(element) < n ? strdup(element) : strndup(element, n);
+	for (unsigned more = strncmp(element, "targets/", 8) == 0 ? 2 : 1; more && *end; more--)
+		end += 1 + strcspn(end + 1, "/");
+	return strndup(element, (size_t)(end - element));
 }
 
 /* Elements, and what they are part of: however many there are, looking costs the same. */

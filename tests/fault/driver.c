@@ -440,21 +440,21 @@ static bool is_stuck(struct json_object *stuck, const char *path)
 	return false;
 }
 
-/* Others may be stuck behind it. That it counts as stuck takes its time, which nothing announces. */
-static void await_stuck(const char *path)
+/* Others may be stuck behind it. That it counts as stuck takes its time, which nothing announces, nor that it does no more. */
+static void await_stuck(const char *path, bool stuck)
 {
 	for (unsigned i = 0; i < 600; i++) {
-		struct json_object *s = status(), *stuck = NULL;
+		struct json_object *s = status(), *list = NULL;
 		bool named;
 
-		json_object_object_get_ex(s, "stuck", &stuck);
-		named = is_stuck(stuck, path);
+		json_object_object_get_ex(s, "stuck", &list);
+		named = is_stuck(list, path);
 		json_object_put(s);
-		if (named)
+		if (named == stuck)
 			return;
 		usleep(100000);
 	}
-	fail("nobody says that %s is stuck", path);
+	fail(stuck ? "nobody says that %s is stuck" : "%s is said to be stuck still", path);
 }
 
 /* Someone else's change goes on, by a worker that replaces the one that hangs; so where the kernel itself holds no lock that it needs. */
@@ -480,7 +480,7 @@ static void hanging_call(const struct play *p, unsigned long k, const char *more
 	path = hung_path();
 	if (alone)
 		expect_others_go_on();
-	await_stuck(path);
+	await_stuck(path, true);
 	job = running_job(&committed);
 	cancel(job);
 	/* After the commit it ends at once; before, nothing can be taken back until the kernel is done with it. */
@@ -490,8 +490,11 @@ static void hanging_call(const struct play *p, unsigned long k, const char *more
 		expect_truth(p, apply_end());
 	else
 		json_object_put(expect_outcome(apply_end(), "owed"));
-	if (committed)
+	if (committed) {
 		free(control("release all"));
+		/* What is stuck reconcile would pass by. */
+		await_stuck(path, false);
+	}
 	json_object_put(expect_outcome(reconcile(), "done"));
 	expect_tree(committed ? p->after : p->before, p->scenario->file, committed ? "wanted" : "before");
 	expect_no_debts();

@@ -99,14 +99,35 @@ static void perhaps_made(struct txn *t, const struct touched_file *f)
 	tell(t, f, "file", "absent", text);
 }
 
+/* probed: what a look at it has told; NULL: nobody could look. */
 static void grown(struct txn *t, const struct touched_file *f, const char *probed)
 {
 	_cleanup_free_ char *now = strf("%llu", (unsigned long long)f->size), *line = strf("size %s\n", now ? now : "");
 	const struct object *o = tree_find(t->m->wanted, f->element);
 	const char *was = o ? object_get(o, "size") : NULL;
 
-	if (now && line && strncmp(probed, line, strlen(line)) == 0)
+	if (now && line && (!probed || strncmp(probed, line, strlen(line)) == 0))
 		tell(t, f, "size", was ? was : "as before", now);
+}
+
+/* Those that no way back has come to stay, since what uses them may be there still. */
+int files_left(struct txn *t)
+{
+	int r = 0;
+
+	for (size_t i = t->n_files_back; r >= 0 && i < t->n_files; i++) {
+		const struct touched_file *f = &t->files[i];
+
+		if (!strv_contains(t->back_scope.elements, f->element))
+			continue;
+		if (f->touch == MADE)
+			r = tell(t, f, "file", "absent", f->path);
+		else if (f->touch == PERHAPS_MADE)
+			perhaps_made(t, f);
+		else if (f->touch == GROWN)
+			grown(t, f, NULL);
+	}
+	return r;
 }
 
 static void files_next(struct txn *t);

@@ -17,8 +17,7 @@ static void owe_left(struct txn *t);
 /* What some step has touched, and nobody has seen since, is not said to be as it was. */
 static void doubt_all(struct txn *t)
 {
-	differences_done(&t->left);
-	if (kernel_doubt(t->actual, &t->back_scope, &t->left) < 0)
+	if (kernel_doubt(t->actual, &t->back_scope, &t->left) < 0 || files_left(t) < 0)
 		manager_survives(-ENOTRECOVERABLE);
 	owe_left(t);
 }
@@ -295,6 +294,7 @@ static void go_back(struct txn *t)
 	plan_done(&t->back);
 	t->reread = tree_free(t->reread);
 	differences_done(&t->left);
+	t->n_files_back = 0;
 	t->back_died = false;
 	t->reread = tree_new();
 	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, false, t->reread, on_reread, t, NULL) < 0)

@@ -135,6 +135,8 @@ void step_error(struct txn *t, const struct step *s, const struct work_result *r
 int files_note(struct txn *t, const struct step *s, const struct work_result *result);
 /* Takes away what was made for elements of back_scope, adds to left what stays, then calls done. */
 void files_go_back(struct txn *t, void (*done)(struct txn *t));
+/* What is left of them when there is no way back; in t->left. -ENOMEM. */
+int files_left(struct txn *t);
 void files_done(struct txn *t);
 
 /* cache.c */

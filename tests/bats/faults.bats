@@ -12,6 +12,10 @@ load faults
 	drive failing-kernel
 }
 
+@test "when from some call on the kernel cannot be read either, all that may be left is named; and then all of it is made good" {
+	drive silent-kernel
+}
+
 @test "what cannot be read is not taken for unset" {
 	drive failing-reads
 }

@@ -17,6 +17,7 @@ both() {
 @test "every call fails" { both failing-calls; }
 @test "everything fails from every call on" { both failing-kernel; }
 @test "every call of reading fails too" { both failing-reads; }
+@test "everything fails from every call on, of reading too" { both silent-kernel; }
 @test "a worker dies in every call" { both dying-workers; }
 @test "the daemon is killed in every call, which is done or fails" { both dying-daemon; }
 

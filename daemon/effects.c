@@ -128,8 +128,8 @@ size_t txn_weigh_effects(struct txn *t)
 			ok = consented(&t->request.destroy, s->object);
 		else
 			ok = !in_use || consented(&t->request.disrupt, s->object);
-		/* To finish, or to take back, what an earlier daemon had begun is what was consented to then. */
-		ok |= t->unattended && ledger_is_unfinished(t->m->ledger, s->object);
+		/* To finish what is owed, or to finish or take back what an earlier daemon had begun, is what was consented to then. */
+		ok |= t->unattended && ledger_owns(t->m->ledger, s->object);
 		effects_add(t, s, in_use, ok);
 		if (ok)
 			continue;

@@ -80,3 +80,15 @@ teardown() {
 	kernel dump | grep -q '^d target/core/rd_mcp_[0-9]*/left$'
 	ends 0 nvmetctl status
 }
+
+@test "what was owed with consent when the daemon was killed is removed by the next one without being asked again" {
+	start_nvmetd
+	nvmetctl create backends/gone type=ramdisk size=1MiB
+	kernel fault EBUSY verb=r path='target/core/rd_mcp_*/gone' always
+	ends 4 nvmetctl delete backends/gone --destroy
+	kernel disarm
+	kill_nvmetd
+	start_nvmetd
+	! kernel dump | grep '/gone'
+	ends 0 nvmetctl status
+}

@@ -157,7 +157,7 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 	if (ledger_end(m->ledger, t->job.id, &line) >= 0)
 		manager_ledger_write(m, &line, NULL);
 	if (state == JOB_DONE && !t->request.dry_run)
-		drift_update(m, &t->scope);
+		drift_update(m, &t->scope, t->target);
 	if (!t->run.running)
 		claims_release_all(&t->claims);
 	t->waiting = false;

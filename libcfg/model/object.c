@@ -298,6 +298,17 @@ static void values_clear(struct object *o)
 	}
 }
 
+/* With the index, when that goes as a whole. */
+static void destroy_with_index(struct object *o)
+{
+	for (size_t i = 0; i < o->n_children; i++)
+		destroy_with_index(o->children[i]);
+	values_clear(o);
+	free(o->children);
+	free(o->values);
+	free(o);
+}
+
 static void object_destroy(struct object *o)
 {
 	for (size_t i = 0; i < o->n_children; i++)
@@ -709,13 +720,27 @@ struct tree *tree_new(void)
 	return t;
 }
 
+static void index_free(struct map *index)
+{
+	struct map_iter it = { 0 };
+
+	while (index && map_next(index, &it)) {
+		struct holders *h = it.value;
+
+		if (h->items != &h->one)
+			free(h->items);
+		free(h);
+	}
+	map_free(index);
+}
+
 struct tree *tree_free(struct tree *t)
 {
 	if (!t)
 		return NULL;
 	if (t->root)
-		object_destroy(t->root);
-	map_free(t->index);
+		destroy_with_index(t->root);
+	index_free(t->index);
 	free(t);
 	return NULL;
 }

@@ -373,6 +373,9 @@ struct releases {
 	sd_event_source *timer;
 };
 
+/* Of each operation: far less than what counts as stuck, since a busy machine may take some times as long. */
+#define HELD_USEC 300000
+
 static int on_release(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct releases *r = userdata;
@@ -384,7 +387,7 @@ static int on_release(sd_event_source *source, uint64_t usec, void *userdata)
 	release(r->f, name);
 	if (++r->next == 8)
 		return 0;
-	sd_event_source_set_time(source, now() + 60000);
+	sd_event_source_set_time(source, now() + HELD_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -395,7 +398,7 @@ static void test_long_is_not_stuck(void **state)
 	struct releases r = { .f = f };
 	struct job *j;
 
-	f->settings.stuck_usec = 250000;
+	f->settings.stuck_usec = 7 * HELD_USEC;
 	start(f);
 	j = job_new(f);
 	for (int i = 0; i < 8; i++) {
@@ -405,7 +408,7 @@ static void test_long_is_not_stuck(void **state)
 		job_op(j, OP_WRITE, name, "1");
 	}
 	submit(f, j);
-	assert_true(sd_event_add_time(f->event, &r.timer, CLOCK_MONOTONIC, now() + 60000, 1, on_release, &r) >= 0);
+	assert_true(sd_event_add_time(f->event, &r.timer, CLOCK_MONOTONIC, now() + HELD_USEC, 1, on_release, &r) >= 0);
 	wait_for(f, j);
 	assert_done(j);
 	assert_false(r.was_stuck);

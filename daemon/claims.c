@@ -79,6 +79,7 @@ static void queue_drop_if_empty(struct claims *c, struct queue *q)
 	if (q->n)
 		return;
 	map_del(c->queues, q->key);
+	map_shrink(c->queues);
 	free(q->items);
 	free(q);
 }

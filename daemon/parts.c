@@ -145,18 +145,34 @@ static struct object *last_of(struct object *parent, enum kind kind)
 /* What is to be taken next: what holds for all before it, then what others are there for, then what nobody refers to. NULL: only ports are left. */
 static struct object *next_unit(const struct parts *p)
 {
-	struct object *root = tree_root(p->rest), *o;
+	struct object *root = tree_root(p->rest), *o = NULL;
 
-	for (size_t i = 0; i < root->n_children; i++)
-		if (kind_info(root->children[i]->kind)->singleton)
-			return root->children[i];
-	o = last_of(root, KIND_SUBSYSTEM);
+	for (enum kind kind = 0; !o && kind < KIND_MAX; kind++)
+		if (kind_info(kind)->singleton && kind_info(kind)->parent == KIND_ROOT)
+			o = last_of(root, kind);
+	o = o ? o : last_of(root, KIND_SUBSYSTEM);
 	for (size_t i = 0; !o && i < object_count(root, KIND_FABRIC); i++)
 		o = last_of(object_nth(root, KIND_FABRIC, i), KIND_TARGET);
 	for (size_t i = root->n_children; !o && i > 0; i--)
 		if (root->children[i - 1]->kind != KIND_PORT)
 			o = root->children[i - 1];
 	return o;
+}
+
+/* The port with these alone of its subsystems: all of them would be copied for each part. */
+static int copy_port(struct object *to, const struct object *port, const struct attr_row *subsystems, char *const *here)
+{
+	const struct attr_row *row;
+	struct object *copy;
+	size_t at = 0;
+	int r = object_add(to, KIND_PORT, port->name, &copy);
+
+	while (r >= 0 && (row = object_next_row(port, port, &at)))
+		r = attr_is_list(row) ? object_set_list(copy, row, row == subsystems ? here : object_get_list(port, row)) :
+					object_set(copy, row, object_get_row(port, row));
+	for (size_t i = 0; r >= 0 && i < port->n_children; i++)
+		r = object_add_copy(copy, port->children[i]);
+	return r;
 }
 
 /* Ports with those of their subsystems that are in the part. */
@@ -172,12 +188,10 @@ static int take_ports(struct parts *p)
 		_cleanup_free_ char **here = calloc(strv_len(names) + 1, sizeof(*here));
 		size_t n = 0;
 
-		r = here ? object_add_copy(tree_root(p->now), port) : -ENOMEM;
-		for (; r >= 0 && names && *names; names++)
+		for (; here && names && *names; names++)
 			if (object_child(tree_root(p->now), KIND_SUBSYSTEM, *names))
 				here[n++] = *names;
-		if (r >= 0)
-			r = object_set_list(object_child(tree_root(p->now), KIND_PORT, port->name), row, here);
+		r = here ? copy_port(tree_root(p->now), port, row, here) : -ENOMEM;
 	}
 	return r;
 }

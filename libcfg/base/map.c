@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A string map over json-c's linkhash, which keeps the order of insertion and grows by itself, but does not shrink. */
+/*
+ * A string map over json-c's linkhash, which keeps the order of insertion and grows by itself, but does not shrink, and goes on stepping over
+ * the places of what was deleted until the table is made anew.
+ */
 #include "base/map.h"
 
 #include <errno.h>
@@ -10,6 +13,7 @@
 
 struct map {
 	struct lh_table *table;
+	size_t gone;	/* deleted since the table was made anew, at most */
 	bool borrows;
 };
 
@@ -24,6 +28,7 @@ static struct map *new(bool borrows)
 
 	if (!m)
 		return NULL;
+	m->gone = 0;
 	m->borrows = borrows;
 	m->table = lh_kchar_table_new(16, borrows ? NULL : free_key);
 	if (!m->table) {
@@ -59,6 +64,13 @@ void *map_get(const struct map *m, const char *key)
 	return e ? (void *)lh_entry_v(e) : NULL;
 }
 
+/* Without the memory for that it is only slower. */
+static void make_anew(struct map *m, int size)
+{
+	if (lh_table_resize(m->table, size) >= 0)
+		m->gone = 0;
+}
+
 int map_put(struct map *m, const char *key, void *value)
 {
 	unsigned long hash = lh_get_hash(m->table, key);
@@ -69,6 +81,8 @@ int map_put(struct map *m, const char *key, void *value)
 		e->v = value;
 		return 0;
 	}
+	if (m->gone > (size_t)m->table->size / 4)
+		make_anew(m, m->table->size);
 	copy = m->borrows ? (char *)key : strdup(key);
 	if (!copy)
 		return -ENOMEM;
@@ -89,6 +103,7 @@ void *map_del(struct map *m, const char *key)
 		return NULL;
 	value = (void *)lh_entry_v(e);
 	lh_table_delete_entry(m->table, e);
+	m->gone++;
 	return value;
 }
 
@@ -96,9 +111,8 @@ void map_shrink(struct map *m)
 {
 	int size = m->table->size;
 
-	/* That there is no memory for a smaller one does not matter. */
 	if (size > SHRINK_ABOVE && lh_table_length(m->table) < size / 8)
-		lh_table_resize(m->table, size / 4);
+		make_anew(m, size / 4);
 }
 
 size_t map_len(const struct map *m)

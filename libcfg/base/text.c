@@ -402,6 +402,19 @@ void strv_sort_unique(char **v)
 	v[kept] = NULL;
 }
 
+const char *strv_next_besides(char *const **names, char *const **others)
+{
+	for (; *names && **names; ++*names) {
+		int c = -1;
+
+		while (*others && **others && (c = text_natural_cmp(**others, **names)) < 0)
+			++*others;
+		if (!*others || !**others || c != 0)
+			return *(*names)++;
+	}
+	return NULL;
+}
+
 char *strv_join(char *const *v, const char *sep)
 {
 	struct strbuf b = { 0 };

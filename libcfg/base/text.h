@@ -60,6 +60,8 @@ bool strv_contains(char *const *v, const char *s);
 int strv_append(char ***v, const char *s);		/* copies s; -ENOMEM */
 int strv_remove(char **v, const char *s);		/* 1 removed, 0 was not there */
 void strv_sort_unique(char **v);			/* natural order */
+/* The next name of a sorted set that another sorted set has not; NULL at the end. Both are moved on, and begin at the sets' beginnings. */
+const char *strv_next_besides(char *const **names, char *const **others);
 char *strv_join(char *const *v, const char *sep);	/* caller frees; NULL when out of memory */
 CFG_DEFINE_CLEANUP(char **, strv_free);
 #define _cleanup_strv_ _cleanup_(strv_freep)

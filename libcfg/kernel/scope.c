@@ -70,9 +70,11 @@ static void put_edge(struct gather *g, const char *holder, const struct attr_row
 /* Edges that the object has in one of the two states, and not in the other. */
 static void put_edges_unlike(struct gather *g, const char *path, const struct attr_row *row, const struct object *o, const struct object *other)
 {
-	for (char *const *n = o ? object_get_list(o, row) : NULL; n && *n; n++)
-		if (!other || !object_lists(other, row, *n))
-			put_edge(g, path, row, *n);
+	char *const *names = o ? object_get_list(o, row) : NULL, *const *others = other ? object_get_list(other, row) : NULL;
+	const char *name;
+
+	while ((name = strv_next_besides(&names, &others)))
+		put_edge(g, path, row, name);
 }
 
 /* Edges that others hold to an object: ports to a subsystem, subsystems to a host. */
@@ -415,10 +417,11 @@ static void put_change_of_access(struct gather *g, const struct change *c)
 static void put_ana_groups_unlike(struct gather *g, const struct object *port, const struct object *other)
 {
 	const struct attr_row *row = attr_find(KIND_PORT, "subsystems");
+	char *const *names = port ? object_get_list(port, row) : NULL, *const *others = other ? object_get_list(other, row) : NULL;
+	const char *name;
 
-	for (char *const *n = port ? object_get_list(port, row) : NULL; n && *n; n++)
-		if (!other || !object_lists(other, row, *n))
-			put_ana_groups_served(g, port->name, *n);
+	while ((name = strv_next_besides(&names, &others)))
+		put_ana_groups_served(g, port->name, name);
 }
 
 static void put_change(struct gather *g, const struct change *c)

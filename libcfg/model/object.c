@@ -105,21 +105,16 @@ static void index_del(struct tree *t, const char *key, const struct object *o)
 		drop_empty(t, key, h);
 }
 
-/* Names of a sorted set that another sorted set has not: takes them in or out of the index. */
+/* Names that are not among the others: takes them in or out of the index. */
 static int index_names(struct object *o, const struct attr_row *row, char *const *names, char *const *other, bool add)
 {
+	const char *name;
 	struct key k;
 
-	for (; names && *names; names++) {
-		int c = -1;
-
-		while (other && *other && (c = text_natural_cmp(*other, *names)) < 0)
-			other++;
-		if (other && *other && c == 0)
-			continue;
+	while ((name = strv_next_besides(&names, &other))) {
 		if (!add)
-			index_del(o->tree, key_of_reference(&k, row->ref, *names), o);
-		else if (index_add(o->tree, key_of_reference(&k, row->ref, *names), o) < 0)
+			index_del(o->tree, key_of_reference(&k, row->ref, name), o);
+		else if (index_add(o->tree, key_of_reference(&k, row->ref, name), o) < 0)
 			return -ENOMEM;
 	}
 	return 0;

@@ -20,6 +20,7 @@ both() {
 @test "everything fails from every call on, of reading too" { both silent-kernel; }
 @test "a worker dies in every call" { both dying-workers; }
 @test "the daemon is killed in every call, which is done or fails" { both dying-daemon; }
+@test "the first call hangs, the last, and one in the middle" { both hanging-calls; }
 
 @test "memory runs out at every allocation of libcfg" {
 	"$BUILD_DIR/tests/unit/test-no-memory"

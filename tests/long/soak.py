@@ -279,7 +279,7 @@ class Client(threading.Thread):
             return None
         iqn, b = self.fresh(IQN + ':'), self.pick(self.backends)
         at = 'targets/iscsi/%s/tpgs/1' % iqn
-        words = ['create', 'targets/iscsi/' + iqn, 'create', at, 'authentication=false', 'create', '%s/portals/127.0.0.1:%d' % (at, 3300 + self.made % 1000 + 1000 * self.number)]
+        words = ['create', 'targets/iscsi/' + iqn, 'create', at, 'authentication=false', 'create', '%s/portals/127.0.0.1:%d' % (at, 10000 + self.made % 1000 + 1000 * self.number)]
         if b:
             words += ['create', at + '/luns/0', 'backend=' + b, 'create', '%s/acls/%s:c' % (at, IQN),
                       'create', '%s/acls/%s:c/mapped_luns/0' % (at, IQN), 'lun=0']

@@ -2,7 +2,8 @@
 /*
  * driver FOLDER PROPERTY [SCENARIO]: what the daemon promises about bad luck, for every kernel call of every scenario. What is true is what
  * the fake kernel dumps, never what the daemon says. With FAULT_ALL in the environment it tries also what takes long: what is
- * written below as a part of the whole is then all of it.
+ * written below as a part of the whole is then all of it. Which part that is changes with the day, and FAULT_DAY, a number that is told at
+ * the beginning, makes it the same again.
  */
 #include <errno.h>
 
@@ -12,6 +13,13 @@
 #include "tests/fault/world.h"
 
 static bool all_of_it;
+static unsigned long day;
+
+/* Whether the k-th is of the part: one of so many. */
+static bool is_drawn(unsigned long k, unsigned long of)
+{
+	return all_of_it || (k + day) % of == 0;
+}
 
 static const char nothing[] = "{ \"version\": 1 }";
 
@@ -224,6 +232,12 @@ static void go_back(const struct play *p)
 	expect_kernel(p->before, "before all this");
 }
 
+enum truth {
+	AS_BEFORE,
+	AS_WANTED,
+	LEFT,		/* what the report names differs from the one or the other */
+};
+
 /* The fault is gone now: what it left is made good, the same again leads to where it should, and back. */
 static void expect_recovery(const struct play *p, bool left)
 {
@@ -286,14 +300,11 @@ static void play_done(struct play *p)
 
 /* ---- properties ---- */
 
-/*
- * Nothing, or exactly what is named, differs from how it was before, or after the commit from how it should be. True when something
- * does.
- */
-static bool expect_truth(const struct play *p, struct json_object *report)
+/* Nothing, or exactly what is named, differs from how it was before, or after the commit from how it should be. */
+static enum truth expect_truth(const struct play *p, struct json_object *report)
 {
 	const char *outcome = text_of(report, "outcome");
-	bool left = streq(outcome, "partly") || streq(outcome, "owed");
+	enum truth truth = streq(outcome, "failed") ? AS_BEFORE : streq(outcome, "done") ? AS_WANTED : LEFT;
 
 	if (streq(outcome, "failed"))
 		expect_kernel(p->before, "before");
@@ -306,7 +317,16 @@ static bool expect_truth(const struct play *p, struct json_object *report)
 	else
 		fail("what outcome is this: %s", json_object_get_string(report));
 	json_object_put(report);
-	return left;
+	return truth;
+}
+
+/* With all as before, what comes next shows as well that it goes on from there; so it is gone to the end only now and then. */
+static void make_good(const struct play *p, unsigned long k, enum truth truth)
+{
+	if (truth != AS_BEFORE || k == p->calls || is_drawn(k / 2, 4))
+		expect_recovery(p, truth == LEFT);
+	else
+		free(control("disarm"));
 }
 
 static void failing_calls(const struct play *p)
@@ -315,43 +335,53 @@ static void failing_calls(const struct play *p)
 
 	for (size_t e = 0; e < ARRAY_SIZE(errors); e++)
 		for (unsigned long k = 1; k <= p->calls; k++) {
+			if (!is_drawn(k + e, ARRAY_SIZE(errors)))
+				continue;
 			at("%s: call %lu fails with %s", p->scenario->name, k, errors[e]);
 			arm(errors[e], k, "");
-			expect_recovery(p, expect_truth(p, apply(p->to)));
+			make_good(p, k, expect_truth(p, apply(p->to)));
 		}
 }
 
 /* What could not be read is not known, which is not the same as not there. There are many, so a part of them stands for all. */
 static void failing_reads(const struct play *p)
 {
-	unsigned long step = all_of_it ? 1 : p->all / 24 + 1;
+	unsigned long step = p->all / 24 + 1;
 
-	for (unsigned long k = 1; k <= p->all; k += step) {
+	for (unsigned long k = 1; k <= p->all; k++) {
+		if (!is_drawn(k, step))
+			continue;
 		at("%s: call %lu of all fails", p->scenario->name, k);
 		free(control("fault EIO nth=%lu of=all", k));
-		expect_recovery(p, expect_truth(p, apply(p->to)));
+		expect_recovery(p, expect_truth(p, apply(p->to)) == LEFT);
 	}
 }
 
 /* From the k-th call on nothing works, so that there is no way back either. */
 static void failing_kernel(const struct play *p)
 {
+	unsigned long step = p->calls <= 10 ? 1 : 2;
+
 	for (unsigned long k = 1; k <= p->calls; k++) {
+		if (!is_drawn(k, step))
+			continue;
 		at("%s: all calls fail from %lu on", p->scenario->name, k);
 		arm("EIO", k, "always");
-		expect_recovery(p, expect_truth(p, apply(p->to)));
+		expect_recovery(p, expect_truth(p, apply(p->to)) == LEFT);
 	}
 }
 
 /* Nor can it be read any more, so that nobody knows what is left. */
 static void silent_kernel(const struct play *p)
 {
-	unsigned long step = all_of_it ? 1 : p->all / 8 + 1;
+	unsigned long step = p->all / 8 + 1;
 
-	for (unsigned long k = 1; k <= p->all; k += step) {
+	for (unsigned long k = 1; k <= p->all; k++) {
+		if (!is_drawn(k, step))
+			continue;
 		at("%s: all calls, of reading too, fail from %lu on", p->scenario->name, k);
 		free(control("fault EIO nth=%lu of=all always", k));
-		expect_recovery(p, expect_truth(p, apply(p->to)));
+		expect_recovery(p, expect_truth(p, apply(p->to)) == LEFT);
 	}
 }
 
@@ -361,9 +391,11 @@ static void dying_workers(const struct play *p)
 
 	for (size_t i = 0; i < ARRAY_SIZE(when); i++)
 		for (unsigned long k = 1; k <= p->calls; k++) {
+			if (!is_drawn(k + i, ARRAY_SIZE(when)))
+				continue;
 			at("%s: %s call %lu", p->scenario->name, when[i], k);
 			arm(when[i], k, "");
-			expect_recovery(p, expect_truth(p, apply(p->to)));
+			make_good(p, k, expect_truth(p, apply(p->to)));
 		}
 }
 
@@ -403,7 +435,7 @@ static void dying_in_call(const struct play *p, unsigned long k, const char *end
 	committed = generation() != was;
 	expect_tree(committed ? p->after : p->before, p->scenario->file, committed ? "wanted" : "before");
 	expect_no_debts();
-	if (all_of_it || k % 4 == 1)
+	if (is_drawn(k, 4))
 		expect_idle_start();
 	expect_recovery(p, false);
 }
@@ -411,9 +443,11 @@ static void dying_in_call(const struct play *p, unsigned long k, const char *end
 /* Starts take time; of what has many calls, a part stands for all. */
 static void dying_daemon(const struct play *p)
 {
-	unsigned long step = all_of_it || p->calls <= 10 ? 1 : p->calls / 10 + 1;
+	unsigned long step = p->calls / 5 + 1;
 
-	for (unsigned long k = 1; k <= p->calls; k += step) {
+	for (unsigned long k = 1; k <= p->calls; k++) {
+		if (!is_drawn(k, step))
+			continue;
 		dying_in_call(p, k, k / step % 2 ? " EINTR" : "");
 		if (all_of_it)
 			dying_in_call(p, k, k / step % 2 ? "" : " EINTR");
@@ -545,12 +579,17 @@ static bool removes_namespace(const struct play *p)
 	return false;
 }
 
-/* Each takes as long as a call must hang to count as stuck. So the first, the last and the one in the middle stand for all. */
+/* Each takes as long as a call must hang to count as stuck. So the first, the last and the one in the middle stand for all, in turns. */
 static void hanging_calls(const struct play *p)
 {
-	hanging_call(p, 1, "", false);
-	hanging_call(p, p->calls, "", false);
-	stopping_in_call(p, (p->calls + 1) / 2);
+	unsigned long n = (unsigned long)(p->scenario - scenarios);
+
+	if (is_drawn(n, 3))
+		hanging_call(p, 1, "", false);
+	if (is_drawn(n + 1, 3))
+		hanging_call(p, p->calls, "", false);
+	if (is_drawn(n + 2, 3))
+		stopping_in_call(p, (p->calls + 1) / 2);
 	if (removes_namespace(p))
 		hanging_call(p, 1, "verb=r path=nvmet/subsystems/*/namespaces/*", true);
 }
@@ -650,6 +689,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	all_of_it = getenv("FAULT_ALL");
+	day = getenv("FAULT_DAY") ? strtoul(getenv("FAULT_DAY"), NULL, 10) : (unsigned long)time(NULL) / 86400;
+	printf("FAULT_DAY=%lu\n", day);
 	for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
 		if (!streq(properties[i].name, argv[2]))
 			continue;

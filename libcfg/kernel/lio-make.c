@@ -137,9 +137,10 @@ static int expect_control(struct step *s, const char *folder, const struct objec
 	if (object_get(b, "path"))
 		return expect(s, folder, "path", "File: ", object_get(b, "path"), "  Size: ");
 	attr_foreach(row, KIND_BACKEND) {
-		_cleanup_free_ char *file = row->flags & ATTR_CONTROL ? strf("%s/%s", folder, row->file) : NULL;
+		const char *value = row->flags & ATTR_CONTROL ? object_effective(b, row) : NULL;
+		_cleanup_free_ char *file = value ? strf("%s/%s", folder, row->file) : NULL;
 
-		if (file && object_effective(b, row) && step_op(s, OP_EXPECT, 0, file, object_effective(b, row), row->name) < 0)
+		if (value && (!file || step_op(s, OP_EXPECT, 0, file, value, row->name) < 0))
 			return -ENOMEM;
 	}
 	return object_get(b, "dev_config") ? expect(s, folder, "dev_config", "Config: ", object_get(b, "dev_config"), " Size: ") : 0;

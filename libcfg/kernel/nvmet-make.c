@@ -72,7 +72,8 @@ int nvmet_load_transport(struct step *s, const struct object *port)
 	return module ? step_op(s, OP_LOAD_MODULE, 0, module, NULL, "trtype") : 0;
 }
 
-static const struct object *backend_of(struct planner *p, const char *path)
+/* *ret is NULL where there is none. */
+static int backend_of(struct planner *p, const char *path, const struct object **ret)
 {
 	const struct change *c = planner_change_of(p, path);
 	const struct object *ns = c && c->after ? c->after : tree_find(p->wanted, path);
@@ -80,9 +81,10 @@ static const struct object *backend_of(struct planner *p, const char *path)
 	_cleanup_free_ char *backend = name ? strf("backends/%s", name) : NULL;
 	const struct change *b = backend ? planner_change_of(p, backend) : NULL;
 
-	if (b)
-		return b->after;
-	return backend ? tree_find(p->wanted, backend) : NULL;
+	if (name && !backend)
+		return -ENOMEM;
+	*ret = b ? b->after : backend ? tree_find(p->wanted, backend) : NULL;
+	return 0;
 }
 
 static int set_device_queue(struct step *s, const char *device)
@@ -120,7 +122,7 @@ int planner_probe_step(struct planner *p, const char *path, const char *device, 
 	_cleanup_free_ char *storage = b ? strf("backends/%s", b->name) : NULL;
 	const char *attr = shared ? (file ? "path" : "device") : path_kind(path) == KIND_SUBSYSTEM ? "passthru_path" : "device_path";
 	struct step *s = plan_step(p->plan, PHASE_BUILD, path, "probe its device");
-	int r = s ? step_gives(s, "probed:%s", path) : -ENOMEM;
+	int r = s && (storage || !b) ? step_gives(s, "probed:%s", path) : -ENOMEM;
 
 	/* The storage object that the backend has been holds its device until it goes. */
 	if (r >= 0 && storage)
@@ -139,22 +141,27 @@ int planner_probe_step(struct planner *p, const char *path, const char *device, 
 int nvmet_await_controller(struct planner *p, struct step *s, const char *path, const struct object *target)
 {
 	const char *device = object_get(target, "passthru_path");
+	const struct object *b;
 	int r = step_after_resources(s, target);
 
+	if (r >= 0)
+		r = backend_of(p, path, &b);
 	if (r >= 0 && object_is_on(target, "passthru_enable") && device)
-		r = planner_probe_step(p, path, device, backend_of(p, path));
+		r = planner_probe_step(p, path, device, b);
 	return r < 0 ? r : step_after(s, "probed:%s", path);
 }
 
 int nvmet_await_device(struct planner *p, struct step *s, const char *path, const struct object *target)
 {
 	const char *device = object_get(target, "device_path"), *name;
-	const struct object *b = backend_of(p, path);
+	const struct object *b;
 	int r;
 
 	if (!device)
 		return 0;
-	r = step_after(s, "-device:%s", device);
+	r = backend_of(p, path, &b);
+	if (r >= 0)
+		r = step_after(s, "-device:%s", device);
 	if (r < 0)
 		return r;
 	/* The disk of a bridge is there when its step is done; and no host gets in before the registrations that the backend had. */

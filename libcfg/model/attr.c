@@ -466,6 +466,8 @@ static int parse_version(const struct attr_row *row, const char *text, char **re
 	char *at = copy;
 	size_t n = 0;
 
+	if (!copy)
+		return cfg_error_oom(err);
 	for (char *dot; at && n < 3; n++) {
 		dot = strchr(at, '.');
 		if (dot)

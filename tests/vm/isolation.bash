@@ -76,11 +76,14 @@ hang_removal() {
 	until_true worker_is_in nvmet_ns_disable
 }
 
-# As before hang_removal.
+# As before hang_removal. A namespace that is made while its subsystem is served has a past (kernel-abi 2.5), by which its removal is owed.
 mend_removal() {
 	resume_all
 	until_true nothing_owed
-	status 0 nvmetctl create "subsystems/$NQN:slow/namespaces/1" backend=slow
+	nvme disconnect -n "$NQN:slow" >&2
+	status 0 nvmetctl set ports/1 subsystems-="$NQN:slow" --disrupt
+	status 0 nvmetctl create "subsystems/$NQN:slow/namespaces/1" backend=slow set ports/1 subsystems+="$NQN:slow"
+	connect "$NQN:slow" >&2
 }
 
 # serve_many N: as many disks that will hang, each the namespace of a subsystem, and each with a host, which is patient: what gives up after 30 s, and
@@ -97,6 +100,11 @@ serve_many() {
 	dmsetup mknodes >/dev/null 2>&1 || :
 	status 0 nvmetctl "${words[@]}"
 	modprobe nvme-tcp
+	connect_many
+}
+
+connect_many() {
+	local i
 	echo 3600 >/sys/module/nvme_core/parameters/io_timeout
 	for ((i = 0; i < MANY; i++)); do
 		echo "transport=tcp,traddr=127.0.0.1,trsvcid=4420,nqn=$NQN:m$i,nr_io_queues=1,queue_size=16" >/dev/nvme-fabrics
@@ -129,13 +137,20 @@ many_names() {
 }
 
 mend_many() {
-	local i words=()
+	local i controller nqn unlink=() words=()
 	resume_all
 	until_true nothing_owed
-	for ((i = 0; i < MANY; i++)); do
-		words+=(create "subsystems/$NQN:m$i/namespaces/1" backend="m$i")
+	for controller in /sys/class/nvme/nvme*; do
+		read -r nqn <"$controller/subsysnqn"
+		[[ $nqn != "$NQN":m* ]] || echo 1 >"$controller/delete_controller"
 	done
+	for ((i = 0; i < MANY; i++)); do
+		unlink+=("subsystems-=$NQN:m$i")
+		words+=(create "subsystems/$NQN:m$i/namespaces/1" backend="m$i" set ports/1 "subsystems+=$NQN:m$i")
+	done
+	status 0 nvmetctl set ports/1 "${unlink[@]}" --disrupt
 	status 0 nvmetctl "${words[@]}"
+	connect_many
 }
 
 disks_of_many() {	# as the host has them

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What workers are in that do not come back. What those of an earlier daemon are in counts as claimed, until the kernel lets them go: as by a
- * job that nobody sees. Who reads or starts the whole passes by all of it, and the start is done again when some of it has come back.
+ * job that nobody sees. Who reads, starts or repairs the whole passes by all of it, and a start is done again when some of it has come back; who
+ * clears leaves it behind, and owes it.
  */
 #include <errno.h>
 

@@ -19,7 +19,7 @@ static void txn_progress(struct txn *t, const struct run *run)
 
 	if (t->job.ended_usec)
 		return;
-	text = current ? strf("%s: %s", current->object, current->summary) : strdup("");
+	text = current ? strjoin(current->object, ": ", current->summary, NULL) : strdup("");
 	if (text) {
 		free(t->job.step);
 		t->job.step = text;

@@ -91,8 +91,8 @@ int run_init(struct run *r, struct pool *pool, const struct plan *plan, bool iso
 	for (size_t i = 0; i < plan->n; i++) {
 		r->steps[i].run = r;
 		r->steps[i].step = plan->steps[i];
-		if (asprintf(&r->steps[i].label, "%s: %s", plan->steps[i]->object, plan->steps[i]->summary) < 0) {
-			r->steps[i].label = NULL;
+		r->steps[i].label = strjoin(plan->steps[i]->object, ": ", plan->steps[i]->summary, NULL);
+		if (!r->steps[i].label) {
 			run_done(r);
 			return -ENOMEM;
 		}

@@ -156,8 +156,9 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 
 	if (ledger_end(m->ledger, t->job.id, &line) >= 0)
 		manager_ledger_write(m, &line, NULL);
+	/* By what is wanted now, and not by its target: what it has given back others may have changed since. */
 	if (state == JOB_DONE && !t->request.dry_run)
-		drift_update(m, &t->scope, t->target);
+		drift_update(m, &t->scope);
 	if (!t->run.running)
 		claims_release_all(&t->claims);
 	t->waiting = false;

@@ -105,12 +105,12 @@ serve() {	# DEVICE [ATTRIBUTE…]: namespace 1 of s1, on port 1, to all hosts
 	connect "$NQN:s1"
 	hanging_read "$(host_disk "$NQN:s1" 1)" slow
 	status 0 nvmetctl delete "subsystems/$NQN:s1/namespaces/1" --disrupt --no-wait
-	until_true kernel_is_in nvmet_ns_disable
+	until_true worker_is_in nvmet_ns_disable
 	status 0 nvmetctl create backends/b2 type=block device=/dev/ram1 create "subsystems/$NQN:s2" \
 		create "subsystems/$NQN:s2/namespaces/1" backend=b2 set ports/1 subsystems+="$NQN:s2"
 	status 0 nvmetctl show
 	# Whoever looked for the namespace itself now would hang as well.
-	until_true kernel_is_in nvmet_ns_disable
+	until_true worker_is_in nvmet_ns_disable
 	dmsetup resume slow
 	until_true [ ! -e "$CFS/subsystems/$NQN:s1/namespaces/1" ]
 	wait $READER || :

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # table.sh [PART…]: inside the machine (./dev bench), nvmetctl against nvmetcli, targetctl and the floor: rows of the tables of
-# docs/benchmarks.md. Parts: nvme iscsi both add unchanged memory curve; all of them if none is said.
+# docs/benchmarks.md. Parts: nvme iscsi both add unchanged memory curve; all of them if none is said. And processor, in a machine
+# whose clock counts instructions.
 #
 # A command is timed whole, from exec to exit, ROUNDS times, with nvmetd running; the kinds take turns, so that a slow moment of the host
 # meets all of them. Each cell is the median of them, and the smallest and largest. The floor has the number of threads that was best when
@@ -237,6 +238,47 @@ part_memory() {
 	nvmetctl_clear
 }
 
+# What processors did so far, in milliseconds: all of them, and nvmetd.
+busy() { awk '/^cpu / { print 10 * ($2 + $3 + $4 + $7 + $8) }' /proc/stat; }
+nvmetd_busy() { awk '{ print 10 * ($14 + $15) }' "/proc/$(</run/nvmetd.pid)/stat"; }
+
+spend() {	# COMMAND…: sets spent, and of that by_nvmetd
+	local all=$(busy) own=$(nvmetd_busy)
+	"$@"
+	spent=$(($(busy) - all)) by_nvmetd=$(($(nvmetd_busy) - own))
+}
+
+part_processor() {
+	local round name peer what
+	local -A ours own theirs
+	begin
+	configuration nvme 200 4 4 0
+	configuration iscsi 0 0 0 200
+	echo
+	echo "| processor time of | nvmetctl, all of it | of that nvmetd | the other | the other to nvmetctl |"
+	echo "|---|---|---|---|---|"
+	for name in nvme iscsi; do
+		peer=nvmetcli
+		[ $name = nvme ] || peer=targetctl
+		# In the first round programs and modules are loaded.
+		for round in 1 2; do
+			for what in restore clear; do
+				spend "nvmetctl_$what" $name
+				ours[$what]=$spent own[$what]=$by_nvmetd
+			done
+			for what in restore clear; do
+				spend "${peer}_$what" $name
+				theirs[$what]=$spent
+			done
+			[ ! -d $TARGET/iscsi ] || rmdir $TARGET/iscsi
+		done
+		for what in restore clear; do
+			echo "| $name $what | ${ours[$what]} ms | ${own[$what]} ms | $peer ${theirs[$what]} ms |" \
+				"$(awk -v a="${theirs[$what]}" -v b="${ours[$what]}" 'BEGIN { printf "%.2f |", a / b }')"
+		done
+	done
+}
+
 mkdir -p /run/bench
 mount -t tmpfs -o size=75%,nr_inodes=0 bench /run/bench
 [ ! -d "$peers/usr" ] || export PYTHONPATH=$peers/usr/lib/python3/dist-packages PATH=$peers/usr/bin:$PATH
@@ -244,7 +286,7 @@ modprobe -a nvmet nvmet-tcp target_core_mod target_core_file iscsi_target_mod
 [ $# -gt 0 ] || set -- nvme iscsi both add unchanged memory curve
 for part; do
 	case $part in
-	nvme | iscsi | both | add | unchanged | memory | curve) ;;
+	nvme | iscsi | both | add | unchanged | memory | curve | processor) ;;
 	*) echo "bench: no part $part" >&2; exit 2 ;;
 	esac
 done

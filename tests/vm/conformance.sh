@@ -4,9 +4,9 @@
 # conformance.sh [--record nvmet|target]: that the machine's kernel does what tests/conformance expects of its release, in TAP, a plan for each
 # of its targets; or writes down what it does, to be expected from now on.
 #
-# machine: --kernel 6.12 --bare
-# long machine: --kernel 6.1 --bare
-# long machine: --kernel 7 --bare
+# machine: --kernel 6.12 --bare --cpus 2
+# long machine: --kernel 6.1 --bare --cpus 2
+# long machine: --kernel 7 --bare --cpus 2
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$top/tests/conformance"

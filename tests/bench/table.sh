@@ -243,7 +243,8 @@ busy() { awk '/^cpu / { print 10 * ($2 + $3 + $4 + $7 + $8) }' /proc/stat; }
 nvmetd_busy() { awk '{ print 10 * ($14 + $15) }' "/proc/$(</run/nvmetd.pid)/stat"; }
 
 spend() {	# COMMAND…: sets spent, and of that by_nvmetd
-	local all=$(busy) own=$(nvmetd_busy)
+	local all own
+	all=$(busy) own=$(nvmetd_busy)
 	"$@"
 	spent=$(($(busy) - all)) by_nvmetd=$(($(nvmetd_busy) - own))
 }

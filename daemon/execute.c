@@ -14,12 +14,11 @@ static void release_step(struct txn *t, const struct step *s);
 
 static void txn_progress(struct txn *t, const struct run *run)
 {
-	const struct step *current = run_current(run);
 	char *text;
 
 	if (t->job.ended_usec)
 		return;
-	text = current ? strjoin(current->object, ": ", current->summary, NULL) : strdup("");
+	text = strdup(run_current(run));
 	if (text) {
 		free(t->job.step);
 		t->job.step = text;

@@ -456,7 +456,7 @@ bool run_stop(struct run *r)
 	return false;
 }
 
-const struct step *run_current(const struct run *r)
+const char *run_current(const struct run *r)
 {
-	return r->oldest ? r->oldest->step : NULL;
+	return r->oldest ? r->oldest->label : "";
 }

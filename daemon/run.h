@@ -54,7 +54,7 @@ enum step_state run_state(const struct run *r, size_t step);
 bool run_touched(const struct run *r, size_t step);
 /* How many of its operations were done, or may have been. */
 size_t run_operations(const struct run *r, size_t step);
-/* The step that has run longest; NULL when none runs. */
-const struct step *run_current(const struct run *r);
+/* "OBJECT: what" of the step that has run longest; borrowed, "" when none runs. */
+const char *run_current(const struct run *r);
 
 #endif

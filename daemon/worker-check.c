@@ -299,3 +299,8 @@ int worker_check(const struct pool_settings *s, const struct op *op, char **mess
 		return worker_say(message, EINVAL, "a device without an LU group makes the kernel fail later; to give it back to the default one, remove its group");
 	return 0;
 }
+
+bool worker_changes_own_files(const struct op *op)
+{
+	return op->verb < OP_VERB_MAX && (rules[op->verb].path == PATH_OWN || rules[op->verb].path == PATH_SECRET);
+}

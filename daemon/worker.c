@@ -178,23 +178,6 @@ static int open_page(struct process *p)
 	return 0;
 }
 
-static bool changes_own_files(const struct oplist *ops)
-{
-	for (size_t i = 0; i < ops->n; i++)
-		switch (ops->items[i].verb) {
-		case OP_FILE_REPLACE:
-		case OP_FILE_APPEND:
-		case OP_FILE_CUT:
-		case OP_FILE_REMOVE:
-		case OP_STORE_SECRET:
-		case OP_KEEP_SECRET:
-			return true;
-		default:
-			break;
-		}
-	return false;
-}
-
 static int begin_work(struct process *p, const struct record_work *work, char **message)
 {
 	struct worker_page *page;
@@ -207,7 +190,9 @@ static int begin_work(struct process *p, const struct record_work *work, char **
 	snprintf(page->label, sizeof(page->label), "%s", work->label);
 	snprintf(page->queue, sizeof(page->queue), "%s", work->queue ? work->queue : "");
 	page->token = work->token;
-	page->own_files = changes_own_files(&work->ops);
+	page->own_files = false;
+	for (size_t i = 0; i < work->ops.n; i++)
+		page->own_files |= worker_changes_own_files(&work->ops.items[i]);
 	/* Nobody holds it but for a moment, to see whether it is held. */
 	while (flock(p->lock, LOCK_EX) < 0)
 		if (errno != EINTR)

@@ -37,6 +37,8 @@ int worker_run(struct worker *w, const struct oplist *ops, size_t *ret_done, cha
 
 /* worker-check.c: whether an operation is one that a worker does at all, by its text alone. -EINVAL with a message. */
 int worker_check(const struct pool_settings *s, const struct op *op, char **message);
+/* The same file: whether it changes files of the daemon's own, secrets among them. */
+bool worker_changes_own_files(const struct op *op);
 
 /* inuse.c: OP_IN_USE; value "TRTYPE ADRFAM TRADDR TRSVCID". */
 int in_use_list(const char *value, char **ret, char **message);

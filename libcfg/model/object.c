@@ -293,24 +293,14 @@ static void values_clear(struct object *o)
 	}
 }
 
-/* With the index, when that goes as a whole. */
-static void destroy_with_index(struct object *o)
+/* tree: in whose index it stands; NULL when it is in none, or when that goes as a whole. */
+static void object_destroy(struct object *o, struct tree *tree)
 {
 	for (size_t i = 0; i < o->n_children; i++)
-		destroy_with_index(o->children[i]);
-	values_clear(o);
-	free(o->children);
-	free(o->values);
-	free(o);
-}
-
-static void object_destroy(struct object *o)
-{
-	for (size_t i = 0; i < o->n_children; i++)
-		object_destroy(o->children[i]);
-	if (o->tree) {
+		object_destroy(o->children[i], tree);
+	if (tree) {
 		unindex(o);
-		o->tree->count--;
+		tree->count--;
 	}
 	values_clear(o);
 	free(o->children);
@@ -323,7 +313,7 @@ struct object *object_free(struct object *o)
 	if (!o)
 		return NULL;
 	assert(!o->tree);
-	object_destroy(o);
+	object_destroy(o, NULL);
 	return NULL;
 }
 
@@ -434,15 +424,14 @@ int object_add(struct object *parent, enum kind kind, const char *name, struct o
 		children = reallocarray(parent->children, parent->n_children ? 2 * parent->n_children : 1,
 					sizeof(*children));
 		if (!children) {
-			object_destroy(o);
+			object_destroy(o, NULL);
 			return -ENOMEM;
 		}
 		parent->children = children;
 	}
 	o->tree = parent->tree;
 	if (o->tree && index_name(o) < 0) {
-		o->tree = NULL;
-		object_destroy(o);
+		object_destroy(o, NULL);
 		return -ENOMEM;
 	}
 	memmove(parent->children + i + 1, parent->children + i, (parent->n_children - i) * sizeof(*parent->children));
@@ -467,7 +456,7 @@ void object_remove(struct object *o)
 	assert(found);
 	memmove(parent->children + i, parent->children + i + 1, (parent->n_children - i - 1) * sizeof(*parent->children));
 	parent->n_children--;
-	object_destroy(o);
+	object_destroy(o, o->tree);
 }
 
 /* ---- values ---- */
@@ -734,7 +723,7 @@ struct tree *tree_free(struct tree *t)
 	if (!t)
 		return NULL;
 	if (t->root)
-		destroy_with_index(t->root);
+		object_destroy(t->root, NULL);
 	index_free(t->index);
 	free(t);
 	return NULL;

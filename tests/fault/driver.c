@@ -343,18 +343,24 @@ static void failing_calls(const struct play *p)
 		}
 }
 
-/* What could not be read is not known, which is not the same as not there. There are many, so a part of them stands for all. */
-static void failing_reads(const struct play *p)
+/* Calls of all kinds fail, of reading too; more: "always" for all from the k-th on. There are many, so some of them stand for all. */
+static void failing_of_all(const struct play *p, unsigned long stand_for_all, const char *more)
 {
-	unsigned long step = p->all / 24 + 1;
+	unsigned long step = p->all / stand_for_all + 1;
 
 	for (unsigned long k = 1; k <= p->all; k++) {
 		if (!is_drawn(k, step))
 			continue;
-		at("%s: call %lu of all fails", p->scenario->name, k);
-		free(control("fault EIO nth=%lu of=all", k));
+		at("%s: call %lu of all fails %s", p->scenario->name, k, more);
+		free(control("fault EIO nth=%lu of=all %s", k, more));
 		expect_recovery(p, expect_truth(p, apply(p->to)) == LEFT);
 	}
+}
+
+/* What could not be read is not known, which is not the same as not there. */
+static void failing_reads(const struct play *p)
+{
+	failing_of_all(p, 24, "");
 }
 
 /* From the k-th call on nothing works, so that there is no way back either. */
@@ -374,15 +380,7 @@ static void failing_kernel(const struct play *p)
 /* Nor can it be read any more, so that nobody knows what is left. */
 static void silent_kernel(const struct play *p)
 {
-	unsigned long step = p->all / 8 + 1;
-
-	for (unsigned long k = 1; k <= p->all; k++) {
-		if (!is_drawn(k, step))
-			continue;
-		at("%s: all calls, of reading too, fail from %lu on", p->scenario->name, k);
-		free(control("fault EIO nth=%lu of=all always", k));
-		expect_recovery(p, expect_truth(p, apply(p->to)) == LEFT);
-	}
+	failing_of_all(p, 8, "always");
 }
 
 static void dying_workers(const struct play *p)

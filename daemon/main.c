@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <systemd/sd-bus.h>
@@ -105,6 +106,17 @@ static void complain_all(const struct cfg_errors *errs)
 {
 	for (size_t i = 0; i < errs->n; i++)
 		complain(&errs->items[i]);
+}
+
+/* Each worker takes a descriptor, and more of them can be stuck than the usual soft limit has, which is there for select(2) only. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int make_folders(const struct options *o)
@@ -338,6 +350,7 @@ int main(int argc, char **argv)
 		complain_all(&errs);
 		return 3;
 	}
+	raise_descriptors();
 	if (make_folders(&o) < 0)
 		return 1;
 	ps = (struct pool_settings){

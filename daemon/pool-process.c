@@ -4,6 +4,7 @@
  * decided in pool.c.
  */
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -12,6 +13,7 @@
 
 #define IDLE_KEEP 4		/* workers that stay when nothing is to be done */
 #define IDLE_USEC 30000000
+#define SPARE_DESCRIPTORS 24	/* that workers leave free: a message on the bus may bring 16 (max_message_unix_fds of dbus-daemon(1)) */
 
 /* ---- counting ---- */
 
@@ -395,6 +397,14 @@ static void server_gone(struct pool *p)
 		p->fatal(p->fatal_userdata);
 }
 
+/* Descriptors are given out from the lowest. Where a message's find no room, libsystemd ends the connection to the bus; a worker can be refused. */
+static bool leaves_room(int fd)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)fd + SPARE_DESCRIPTORS < limit.rlim_cur;
+}
+
 /* While another worker is at something, its end brings the next chance. */
 static bool will_one_be_free(const struct pool *p)
 {
@@ -437,7 +447,11 @@ static int on_server(sd_event_source *source, int fd, uint32_t events, void *use
 		int error = answer.error;
 
 		p->spawning--;
-		/* The kernel drops a descriptor for which there is no room; its worker ends by itself. */
+		/* The kernel drops a descriptor for which there is no room. Its worker ends by itself. */
+		if (!error && socket >= 0 && !leaves_room(socket)) {
+			close(socket);
+			socket = -1;
+		}
 		if (!error && socket < 0)
 			error = EMFILE;
 		if (!error)

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <systemd/sd-daemon.h>
 
 #include "base/text.h"
 
@@ -289,12 +290,25 @@ struct bus_service *bus_service_free(struct bus_service *s)
 	return NULL;
 }
 
+static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	fputs(SD_ERR "the connection to the system bus has ended: the bus itself did, or a message brought descriptors for which there was no room; "
+	      "starting again is the only way\n", stderr);
+	return 0;
+}
+
 int bus_service_attach(struct bus_service *s, struct manager *m)
 {
+	int r;
+
 	assert(!s->manager);
 	s->manager = m;
 	/* Without its bus the daemon would be of no use to anybody; systemd starts it anew, and what is exported stays up. */
 	sd_bus_set_exit_on_disconnect(s->bus, true);
+	r = sd_bus_match_signal(s->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+				"Disconnected", on_disconnected, s);
+	if (r < 0)
+		return r;
 	if (sd_bus_is_bus_client(s->bus) <= 0)
 		return 0;
 	return sd_bus_request_name(s->bus, BUS_NAME, 0);

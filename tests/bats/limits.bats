@@ -188,26 +188,6 @@ nvmetd() {
 	exec prlimit "--nofile=${DESCRIPTORS:-1024}" -- "$BUILD_DIR/nvmetd" "$@"
 }
 
-@test "with whatever number of descriptors: a daemon starts and serves, or says what it lacks and ends" {
-	local got ready=0
-	stop_nvmetd
-	for DESCRIPTORS in {5..40}; do
-		got=0
-		: >"$T/nvmetd.log"
-		begin_nvmetd
-		await_nvmetd || got=$?
-		if [ $got != 0 ]; then
-			[ $got = 1 ]
-			grep -q 'Too many open files' "$T/nvmetd.log"
-			continue
-		fi
-		ends 0 nvmetctl create "hosts/$NQN:with-$DESCRIPTORS"
-		stop_nvmetd
-		[ $((ready++)) -lt 2 ] || break
-	done
-	[ $ready -gt 0 ]
-}
-
 fork_server() {
 	tr -d ' ' <"/proc/$NVMETD_PID/task/$NVMETD_PID/children"
 }
@@ -236,14 +216,47 @@ descriptor_or_none() {	# COMMAND…
 	REFUSED=$((REFUSED + 1))
 }
 
+@test "with whatever number of descriptors: a daemon starts and serves, or says what it lacks and ends or refuses" {
+	local got served=0 REFUSED=0
+	stop_nvmetd
+	for DESCRIPTORS in {5..60}; do
+		got=0
+		: >"$T/nvmetd.log"
+		begin_nvmetd
+		await_nvmetd || got=$?
+		if [ $got != 0 ]; then
+			[ $got = 1 ]
+			grep -q 'Too many open files' "$T/nvmetd.log"
+			continue
+		fi
+		got=$REFUSED
+		descriptor_or_none nvmetctl create "hosts/$NQN:with-$DESCRIPTORS"
+		stop_nvmetd
+		[ $got = $REFUSED ] || continue
+		[ $((served++)) -lt 2 ] || break
+	done
+	[ $served -gt 0 ]
+}
+
+# The lowest number that is free.
+next_descriptor() {	# PID
+	local fd=0
+
+	while [ -e "/proc/$1/fd/$fd" ]; do
+		fd=$((fd + 1))
+	done
+	echo "$fd"
+}
+
 @test "without descriptors in the daemon, the fork server or the workers: what is asked is done or refused, and once there are some all goes on" {
 	local who pid spare REFUSED=0 n=0
 
 	echo "{\"version\":1,\"hosts\":{\"$NQN:merged\":{}}}" >"$T/document.json"
 	for who in "$NVMETD_PID" "$(fork_server)" workers; do
-		for spare in 0 1 2 3 4; do
+		# The daemon leaves some free for what messages bring.
+		for spare in $([ "$who" = "$NVMETD_PID" ] && echo {22..27} || echo {0..4}); do
 			for pid in $([ $who = workers ] && workers || echo $who); do
-				prlimit --pid "$pid" "--nofile=$(($(ls "/proc/$pid/fd" | wc -l) + spare)):"
+				prlimit --pid "$pid" "--nofile=$(($(next_descriptor "$pid") + spare)):"
 			done
 			[ $who = workers ] || kill_workers
 			descriptor_or_none nvmetctl create "hosts/$NQN:lacking-$((n++))"
@@ -260,6 +273,18 @@ descriptor_or_none() {	# COMMAND…
 		done
 	done
 	[ $REFUSED -gt 0 ]
+}
+
+@test "when there is no room even for what a message brings, the daemon says why the bus is lost, and the next one has all" {
+	echo '{"version":1}' >"$T/document.json"
+	kernel dump >"$T/before"
+	prlimit --pid "$NVMETD_PID" "--nofile=$(next_descriptor "$NVMETD_PID"):"
+	ends 6 nvmetctl apply --merge "$T/document.json"
+	wait "$NVMETD_PID" && false || [ $? = 1 ]
+	grep -q 'the connection to the system bus has ended: .*descriptors for which there was no room; starting again is the only way$' "$T/nvmetd.log"
+	start_nvmetd
+	diff -u "$T/before" <(kernel dump)
+	ends 0 nvmetctl apply --merge "$T/document.json"
 }
 
 @test "when no process can be made, a change is refused, and once one can all goes on" {

@@ -146,6 +146,23 @@ static int diff_removed(struct changes *c, const struct object *a, const struct 
 	return 0;
 }
 
+/* All that b gives is so in a already, and what it leaves out stays. Most of a document that is applied once more is like that. */
+static bool says_nothing_new(const struct object *a, const struct object *b, bool merge)
+{
+	const struct attr_row *row;
+	size_t at = 0;
+
+	while ((row = object_next_row(a, b, &at))) {
+		char *const *had_list = object_get_list(a, row), *const *list = object_get_list(b, row);
+		const char *had = object_get_row(a, row), *has = object_get_row(b, row);
+		bool stays = merge || row->source == ATTR_GENERATED;
+
+		if (attr_is_list(row) ? !(list ? had_list && strv_equal(had_list, list) : merge) : !(has ? streq_ptr(had, has) : stays))
+			return false;
+	}
+	return true;
+}
+
 static int diff_object(struct changes *c, const struct object *a, const struct object *b, bool merge)
 {
 	_cleanup_free_ char *path = object_path(b);
@@ -164,7 +181,9 @@ static int diff_present(struct changes *c, const struct object *a, const struct 
 		const struct object *child = b->children[i];
 		const struct object *other = a ? object_child(a, child->kind, child->name) : NULL;
 
-		if (diff_object(c, other, child, merge) < 0 || diff_present(c, other, child, merge) < 0)
+		if (!(other && says_nothing_new(other, child, merge)) && diff_object(c, other, child, merge) < 0)
+			return -ENOMEM;
+		if (diff_present(c, other, child, merge) < 0)
 			return -ENOMEM;
 	}
 	return 0;

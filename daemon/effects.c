@@ -57,8 +57,8 @@ int txn_collect_edges(struct txn *t)
 	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
 		const struct step *s = t->plan.steps[i];
 
-		for (char **e = s->affects; r >= 0 && s->effect != EFFECT_NONE && e && *e; e++)
-			r = strv_append(&t->edges, *e);
+		if (s->effect != EFFECT_NONE)
+			r = strv_extend(&t->edges, s->affects);
 		for (char **g = s->gives; r >= 0 && g && *g; g++)
 			if (strstr(*g, "/subsystems/") && strncmp(*g, "+ports/", 7) == 0)
 				r = strv_append(&t->edges, *g + 1);

@@ -106,6 +106,9 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 	_cleanup_free_ char *text = NULL;
 
 	files_note(t, s, result);
+	/* It may have been the last one that was not. */
+	if (t->cancelled && !t->committed)
+		manager_stuck_changed(t->m);
 	if (!result->error) {
 		note_links(t, s);
 		marks_after(t->m, s);
@@ -125,6 +128,8 @@ static void on_step_ended(void *userdata, const struct step *s, const struct wor
 		release_step(t, s);
 		return;
 	}
+	if (t->unsettled)
+		return;
 	if (t->each) {
 		text = cfg_error_text(&err);
 		manager_set_failed(t->m, s->object, text ? text : "out of memory");
@@ -156,9 +161,8 @@ static int write_ledger(struct txn *t, struct cfg_error *err)
 	for (size_t i = 0; i < t->plan.n; i++)
 		if (*t->plan.steps[i]->object && strv_append(&elements, t->plan.steps[i]->object) < 0)
 			return cfg_error_oom(err);
-	for (char **e = t->left_behind; e && *e; e++)
-		if (strv_append(&elements, *e) < 0)
-			return cfg_error_oom(err);
+	if (strv_extend(&elements, t->left_behind) < 0)
+		return cfg_error_oom(err);
 	strv_sort_unique(elements);
 	if (ledger_begin(t->m->ledger, t->job.id, elements, &line) < 0)
 		return cfg_error_oom(err);
@@ -210,10 +214,22 @@ static int count_need(struct map *needed, const char *key, int step)
 	return 0;
 }
 
-/* Counts for each key how many removals that are still to come need it. On failure nothing is counted, and all is kept to the end. */
+static int count_needs_of(struct txn *t, const char *element)
+{
+	_cleanup_strv_ char **keys = NULL;
+	int r = kernel_stands_on(element, t->by_path, !t->committed, &keys);
+
+	for (char **k = keys; r >= 0 && k && *k; k++)
+		r = count_need(t->needed, *k, 1);
+	return r;
+}
+
+/* Counts for each key how many removals that are still to come need it, or what a stuck call may still change. On failure nothing is counted,
+ * and all is kept to the end. */
 static void count_needs(struct txn *t)
 {
 	bool failed = false;
+	char **e = t->unsettled;
 
 	t->needed = map_free(t->needed);
 	t->by_path = t->by_path ? t->by_path : map_new();
@@ -222,22 +238,20 @@ static void count_needs(struct txn *t)
 		failed = true;
 	for (size_t i = 0; !failed && i < t->changes.n; i++)
 		failed = map_put(t->by_path, t->changes.items[i]->path, t->changes.items[i]) < 0;
-	for (size_t i = 0; !failed && i < t->plan.n; i++) {
-		_cleanup_strv_ char **keys = NULL;
+	for (; !failed && e && *e; e++)
+		failed = count_needs_of(t, *e) < 0;
+	for (size_t i = 0; !failed && t->committed && i < t->plan.n; i++) {
 		enum step_state state = run_state(&t->run, i);
 
-		if (t->plan.steps[i]->phase != PHASE_REMOVE || (state != STEP_RUNNING && (state != STEP_WAITING || t->run.stopping)))
-			continue;
-		failed = kernel_stands_on(t->plan.steps[i]->object, t->by_path, &keys) < 0;
-		for (char **k = keys; !failed && k && *k; k++)
-			failed = count_need(t->needed, *k, 1) < 0;
+		if (t->plan.steps[i]->phase == PHASE_REMOVE && (state == STEP_RUNNING || (state == STEP_WAITING && !t->run.stopping)))
+			failed = count_needs_of(t, t->plan.steps[i]->object) < 0;
 	}
 	if (failed)
 		t->needed = map_free(t->needed);
 }
 
-/* Nothing is taken back after the commit, so what no removal still needs is free for others. */
-static void release_unneeded(struct txn *t)
+/* Nothing is taken back any more, so what is not needed is free for others. */
+void txn_release_unneeded(struct txn *t)
 {
 	count_needs(t);
 	for (size_t i = 0; t->needed && i < t->claims.n; i++) {
@@ -264,7 +278,7 @@ static void release_step(struct txn *t, const struct step *s)
 	_cleanup_strv_ char **keys = NULL;
 
 	txn_cache_removal(t, s->object, run_state(&t->run, s->index) == STEP_DONE);
-	if (!t->needed || kernel_stands_on(s->object, t->by_path, &keys) < 0)
+	if (!t->needed || kernel_stands_on(s->object, t->by_path, false, &keys) < 0)
 		return;
 	for (char **k = keys; k && *k; k++) {
 		if (map_get(t->needed, *k) && count_need(t->needed, *k, -1) >= 0 && !map_get(t->needed, *k))
@@ -325,7 +339,7 @@ static void on_commit(void *userdata, uint64_t generation, const struct cfg_erro
 	txn_update_cache(t);
 	t->run.isolate = true;
 	t->run.stopping = t->cancelled;
-	release_unneeded(t);
+	txn_release_unneeded(t);
 	txn_set_state(t, JOB_REMOVING);
 	run_start(&t->run, 1u << PHASE_REMOVE);
 }
@@ -392,17 +406,47 @@ void txn_abandon(struct txn *t)
 	/* When nothing runs, that was the end. */
 	if (!run_stop(&t->run))
 		return;
-	release_unneeded(t);
+	txn_release_unneeded(t);
 	owe_skipped(t);
 	txn_end(t, JOB_DONE, outcome_after_commit(t));
+}
+
+static void note_cancelled(struct txn *t)
+{
+	if (t->cancelled && !t->errors.n)
+		cfg_errors_add(&t->errors, ECANCELED, NULL, NULL, NULL, "was cancelled");
+}
+
+void txn_leave_stuck(struct txn *t)
+{
+	if (!t->cancelled)
+		return;
+	if (t->job.state == JOB_ROLLING_BACK) {
+		txn_back_hangs(t);
+	} else if (t->job.state == JOB_RUNNING && run_hangs(&t->run)) {
+		note_cancelled(t);
+		if (!t->unattended) {
+			txn_roll_back(t, true);
+			return;
+		}
+		/* Without memory for that no less is left, only less of it told. */
+		txn_leave_unsettled(t);
+		finish_switch(t);
+	}
+}
+
+void txn_came_back(struct txn *t)
+{
+	if (t->job.ended_usec && !txn_is_detached(t))
+		manager_txn_attached(t->m, t);
 }
 
 static void on_run_finished(void *userdata)
 {
 	struct txn *t = userdata;
 
-	if (t->job.ended_usec) {
-		manager_txn_attached(t->m, t);
+	if (t->job.ended_usec || t->unsettled) {
+		txn_came_back(t);
 		return;
 	}
 	if (t->committed) {
@@ -410,8 +454,7 @@ static void on_run_finished(void *userdata)
 		txn_end(t, JOB_DONE, outcome_after_commit(t));
 		return;
 	}
-	if (t->cancelled && !t->errors.n)
-		cfg_errors_add(&t->errors, ECANCELED, NULL, NULL, NULL, "was cancelled");
+	note_cancelled(t);
 	if ((t->cancelled && !t->unattended) || (t->run.failed && !t->each)) {
 		txn_roll_back(t, true);
 		return;
@@ -428,7 +471,7 @@ static void on_run_finished(void *userdata)
 
 void txn_rolled_back(struct txn *t)
 {
-	if (!t->back_whole && t->cancelled && !t->unattended)
+	if (!t->back_whole && t->cancelled && !t->unattended && !t->back_stopped)
 		txn_roll_back(t, true);
 	else if (!t->back_whole)
 		finish_switch(t);

@@ -8,12 +8,13 @@
 #include "base/text.h"
 #include "daemon/transaction.h"
 
-enum touch { ABSENT, MADE, PERHAPS_MADE, GROWN };
+enum touch { ABSENT, MADE, PERHAPS_MADE, GROWN, UNDER_WAY };
 
 struct touched_file {
 	enum touch touch;
 	char *path, *element;
 	uint64_t size;		/* GROWN: to this */
+	bool seen;		/* by the present way back */
 };
 
 static int add(struct txn *t, enum touch touch, const struct step *s, const struct op *op)
@@ -64,6 +65,19 @@ int files_note(struct txn *t, const struct step *s, const struct work_result *re
 	return r;
 }
 
+int files_under_way(struct txn *t, const struct step *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->ops.n; i++) {
+		const struct op *op = &s->ops.items[i];
+
+		if (op->verb == OP_GROW_FILE || (op->verb == OP_CREATE_FILE && was_absent(t, op->path)))
+			r = add(t, UNDER_WAY, s, op);
+	}
+	return r;
+}
+
 void files_done(struct txn *t)
 {
 	for (size_t i = 0; i < t->n_files; i++) {
@@ -110,15 +124,22 @@ static void grown(struct txn *t, const struct touched_file *f, const char *probe
 		tell(t, f, "size", was ? was : "as before", now);
 }
 
-/* Those that no way back has come to stay, since what uses them may be there still. */
+static void under_way(struct txn *t, const struct touched_file *f)
+{
+	_cleanup_free_ char *text = strf("%s, which is being made or let grow", f->path);
+
+	tell(t, f, "file", "as before", text);
+}
+
+/* What uses them may be there still. */
 int files_left(struct txn *t)
 {
 	int r = 0;
 
-	for (size_t i = t->n_files_back; r >= 0 && i < t->n_files; i++) {
+	for (size_t i = 0; r >= 0 && i < t->n_files; i++) {
 		const struct touched_file *f = &t->files[i];
 
-		if (!strv_contains(t->back_scope.elements, f->element))
+		if (f->seen || !(strv_contains(t->back_scope.elements, f->element) || strv_contains(t->unsettled, f->element)))
 			continue;
 		if (f->touch == MADE)
 			r = tell(t, f, "file", "absent", f->path);
@@ -126,6 +147,8 @@ int files_left(struct txn *t)
 			perhaps_made(t, f);
 		else if (f->touch == GROWN)
 			grown(t, f, NULL);
+		else if (f->touch == UNDER_WAY)
+			under_way(t, f);
 	}
 	return r;
 }
@@ -135,16 +158,24 @@ static void files_next(struct txn *t);
 static void on_file(void *userdata, const struct work_result *result)
 {
 	struct txn *t = userdata;
-	const struct touched_file *f = &t->files[t->n_files_back++];
+	struct touched_file *f;
 	const char *probed = !result->error ? result->data[0] : NULL;
 
 	t->file_work = NULL;
+	if (t->files_stopped) {
+		txn_came_back(t);
+		return;
+	}
+	f = &t->files[t->n_files_back++];
+	f->seen = true;
 	if (f->touch == MADE && result->error)
 		not_removed(t, f, result);
 	else if (f->touch == PERHAPS_MADE && (probed || result->error))
 		perhaps_made(t, f);
 	else if (f->touch == GROWN && probed)
 		grown(t, f, probed);
+	else if (f->touch != GROWN)
+		f->touch = ABSENT;
 	files_next(t);
 }
 
@@ -171,9 +202,16 @@ static void files_next(struct txn *t)
 	t->files_back_done(t);
 }
 
-void files_go_back(struct txn *t, void (*done)(struct txn *t))
+void files_unseen(struct txn *t)
 {
 	t->n_files_back = 0;
+	for (size_t i = 0; i < t->n_files; i++)
+		t->files[i].seen = false;
+}
+
+void files_go_back(struct txn *t, void (*done)(struct txn *t))
+{
+	files_unseen(t);
 	t->files_back_done = done;
 	files_next(t);
 }

@@ -142,12 +142,12 @@ bool held_stands(const void *userdata)
 	return !t || t->run.owner.stuck || t->back_run.owner.stuck;
 }
 
-/* In what it removes: what is wanted matters to it no more. */
+/* In what it removes, or has left: what is wanted matters to it no more. */
 static bool stands_past_commit(const void *userdata)
 {
 	const struct txn *t = userdata;
 
-	return held_stands(t) && (!t || t->committed);
+	return held_stands(t) && (!t || t->committed || t->job.ended_usec);
 }
 
 static int add_to_be_removed(const struct txn *t, char ***elements)
@@ -163,15 +163,6 @@ static int add_to_be_removed(const struct txn *t, char ***elements)
 	return r;
 }
 
-static int add_all_of(const struct txn *t, char ***elements)
-{
-	int r = 0;
-
-	for (char **e = t->scope.elements; r >= 0 && e && *e; e++)
-		r = strv_append(elements, *e);
-	return r;
-}
-
 /* What is stuck, and what else jobs of which a worker is have begun, or have still to remove: that is left to them. */
 static int stuck_elements(const struct manager *m, bool undecided, char ***ret)
 {
@@ -181,10 +172,13 @@ static int stuck_elements(const struct manager *m, bool undecided, char ***ret)
 		if (stands_past_commit(t))
 			r = add_to_be_removed(t, ret);
 		else if (undecided && held_stands(t))
-			r = add_all_of(t, ret);
+			r = strv_extend(ret, t->scope.elements);
 	}
-	for (const struct txn *t = m->detached; r >= 0 && t; t = t->next)
-		r = add_to_be_removed(t, ret);
+	for (const struct txn *t = m->detached; r >= 0 && t; t = t->next) {
+		r = t->committed ? add_to_be_removed(t, ret) : 0;
+		if (r >= 0)
+			r = strv_extend(ret, t->unsettled);
+	}
 	return r;
 }
 
@@ -206,6 +200,36 @@ int held_leave_behind(const struct manager *m, struct scope *s, char ***ret)
 	if (r >= 0)
 		r = drop_covered(held, false, s->elements, ret);
 	return r < 0 ? r : drop_covered(held, false, s->folders, NULL);
+}
+
+int held_leave_to_start(const struct manager *m, char *const *own, struct scope *s, char ***ret)
+{
+	_cleanup_strv_ char **held = NULL;
+	int r = pool_held(m->pool, HELD_STUCK, &held, NULL, NULL);
+
+	if (r >= 0)
+		r = strv_extend(&held, own);
+	if (r >= 0)
+		r = strv_extend(ret, own);
+	if (r >= 0)
+		r = drop_covered(held, true, s->elements, ret);
+	if (r >= 0)
+		r = drop_covered(held, true, s->folders, NULL);
+	strv_sort_unique(*ret);
+	return r;
+}
+
+int held_warn(char *const *names, char ***warnings)
+{
+	int r = 0;
+
+	for (; r >= 0 && names && *names; names++) {
+		_cleanup_free_ char *text = strf("%s: the kernel does not come back from a call; what belongs to it is left as it is until then", *names);
+
+		if (!text || !strv_contains(*warnings, text))
+			r = text ? strv_append(warnings, text) : -ENOMEM;
+	}
+	return r;
 }
 
 void held_yield(const struct manager *m, bool undecided, char **keys)
@@ -334,9 +358,9 @@ static void start_again(struct manager *m)
 {
 	_cleanup_request_ struct request r = { .act = ACT_START };
 
-	m->passed_by = false;
-	r.caller = strdup("nvmetd: what was passed by");
-	manager_request(m, &r, NULL, NULL, NULL, NULL);
+	r.caller = strdup("nvmetd: what was left alone");
+	if (manager_request(m, &r, NULL, NULL, NULL, NULL) >= 0)
+		m->passed_by = false;
 }
 
 void held_changed(struct manager *m)
@@ -346,6 +370,10 @@ void held_changed(struct manager *m)
 	m->stuck_changed = m->came_back = false;
 	release_gone(m);
 	if (!m->stopping) {
+		for (struct txn *t = m->txns_first, *next; t; t = next) {
+			next = t->next;
+			txn_leave_stuck(t);
+		}
 		verify_again(m);
 		txns_step_aside(m);
 		if (came_back && m->passed_by)

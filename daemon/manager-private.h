@@ -57,7 +57,8 @@ struct manager {
 	struct held *held;		/* claims of an earlier daemon's workers */
 	struct verify *verifies;	/* under way */
 	bool stuck_changed, came_back;	/* since held_changed() was called last */
-	bool passed_by;			/* a start or reconcile left out what was held */
+	bool passed_by;			/* a start or reconcile left out what was held, or a job that was cancelled did */
+	unsigned left_alone;		/* how many of the latter there were */
 	struct generation *generations;	/* newest first */
 	size_t n_generations;
 
@@ -75,6 +76,8 @@ struct manager {
 void manager_wake(struct manager *m);
 /* txn_go() on the next turn. */
 void manager_go_later(struct manager *m, struct txn *t);
+/* held_changed() on the next turn. */
+void manager_stuck_changed(struct manager *m);
 void manager_notify_status(struct manager *m);
 /* Appends ledger lines; the file is on tmpfs, so this does not block. */
 int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err);
@@ -96,6 +99,8 @@ int scan_start(struct manager *m, const struct scope *scope, const struct tree *
 	       scan_done_fn done, void *userdata, struct scan **ret);
 /* done is not called any more; what the kernel holds of it is not waited for. */
 void scan_cancel(struct scan *s);
+/* Something of it is stuck. */
+bool scan_hangs(const struct scan *s);
 /* When the pool will not call back any more: all that are under way, cancelled or not. */
 void scans_end(struct manager *m);
 
@@ -117,6 +122,10 @@ int held_pass_by(const struct manager *m, struct scope *s, bool *ret_any);
 int held_leave_behind(const struct manager *m, struct scope *s, char ***ret);
 /* After either: takes out of what is to be claimed ("x KEY") what those have who are stuck, but for undecided ones in the second case. */
 void held_yield(const struct manager *m, bool undecided, char **keys);
+/* For who is cancelled: takes out of a scope what is stuck, and the elements of its own unfinished steps; both are added to *ret, sorted. */
+int held_leave_to_start(const struct manager *m, char *const *own, struct scope *s, char ***ret);
+/* Adds a warning for each of them that has none. */
+int held_warn(char *const *names, char ***warnings);
 /* Whether the holder of a claim is stuck: a transaction, or NULL for an earlier daemon's worker. */
 bool held_stands(const void *userdata);
 /* Takes out of a list of elements what these hold, or hold what it belongs to. */

@@ -173,13 +173,18 @@ void manager_go_later(struct manager *m, struct txn *t)
 	manager_wake(m);
 }
 
+void manager_stuck_changed(struct manager *m)
+{
+	m->stuck_changed = true;
+	manager_wake(m);
+}
+
 static void on_stuck_changed(void *userdata, bool came_back)
 {
 	struct manager *m = userdata;
 
-	m->stuck_changed = true;
 	m->came_back |= came_back;
-	manager_wake(m);
+	manager_stuck_changed(m);
 }
 
 static void check_stopped(struct manager *m);
@@ -343,7 +348,8 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 		bool again = m->started;
 
 		m->started = true;
-		if (t->job.state == JOB_DONE && !m->passed_by)
+		/* What was left alone since it looked into the ledger is not settled by it. */
+		if (t->job.state == JOB_DONE && !m->passed_by && t->left_alone == m->left_alone)
 			settle_ledger(m);
 		if (m->observer.started && !again)
 			m->observer.started(m->observer.userdata, &t->job);
@@ -357,6 +363,12 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 	debts_update(m);
 	if (t->worker_died && t->job.act != ACT_DEBTS)
 		debts_retry(m);
+	/* What has come back meanwhile does not come back once more; whom it could not read past does. */
+	if (t->unsettled && !txn_is_detached(t)) {
+		m->passed_by = true;
+		m->came_back |= !(t->read_stopped && pool_has_stuck(m->pool));
+		manager_stuck_changed(m);
+	}
 	manager_notify_status(m);
 	if (txn_is_detached(t))
 		detach(m, t);
@@ -369,6 +381,10 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 
 void manager_txn_attached(struct manager *m, struct txn *t)
 {
+	if (!t->committed) {
+		m->passed_by = m->came_back = true;
+		manager_stuck_changed(m);
+	}
 	attach(m, t);
 	if (t->remembered)
 		txn_shed(t);

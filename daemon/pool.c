@@ -184,9 +184,14 @@ static struct work *next_work(struct pool *p, enum work_class class)
 	return best;
 }
 
+static enum token other_token(const struct work *w)
+{
+	return w->token == TOKEN_PORTS ? TOKEN_HOSTS : TOKEN_PORTS;
+}
+
 static bool token_free_for(struct pool *p, const struct work *w)
 {
-	enum token other = w->token == TOKEN_PORTS ? TOKEN_HOSTS : TOKEN_PORTS;
+	enum token other = other_token(w);
 
 	return w->token == TOKEN_NONE || token_free(p, w, other, p->classes[w->class].waiting[other].first);
 }
@@ -207,6 +212,19 @@ static struct work *next_starving(struct pool *p, enum work_class class)
 		best = older(best, w);
 	}
 	return best;
+}
+
+bool pool_owner_hangs(struct pool *p, const struct pool_owner *o)
+{
+	struct class_state *c = &p->classes[WORK_CHANGE];
+
+	if (o->running != o->stuck)
+		return false;
+	for (size_t k = 0; o->waiting && k < TOKEN_MAX; k++)
+		for (const struct work *w = c->waiting[k].first; w; w = w->next)
+			if (w->owner == o && !is_behind_stuck(p, w->queue) && (token_free_for(p, w) || !p->tokens_stuck[other_token(w)]))
+				return false;
+	return true;
 }
 
 /* ---- giving out ---- */
@@ -330,6 +348,11 @@ bool pool_has_stuck(const struct pool *p)
 bool pool_is_clear(const struct pool *p)
 {
 	return !p->n_stuck && !p->orphans;
+}
+
+bool work_is_stuck(const struct work *w)
+{
+	return w->process && w->process->stuck;
 }
 
 int pool_cancel(struct pool *p, struct work *w)

@@ -71,9 +71,13 @@ int pool_submit(struct pool *p, enum work_class class, enum token token, const s
 		const char *label, work_done_fn done, void *userdata, struct work **ret);
 /* Right after it was submitted, WORK_CHANGE only. */
 void pool_own(struct work *w, struct pool_owner *owner);
+/* What it has in workers is stuck, all of it, and the rest waits behind what is. */
+bool pool_owner_hangs(struct pool *p, const struct pool_owner *o);
 /* Not yet in a worker: taken out, done is called with ECANCELED before this returns 1. In a worker already: 0, and it goes on; but WORK_WATCH
  * ends, and done is called with ECANCELED later. */
 int pool_cancel(struct pool *p, struct work *w);
+/* In a worker that has not come back for stuck_usec. */
+bool work_is_stuck(const struct work *w);
 
 /* What is in workers now, longest first: for status. Also what workers of an earlier daemon are stuck in. */
 struct pool_busy {

@@ -63,6 +63,7 @@ static int scope_add_ledger(struct txn *t)
 	size_t n, n_debts;
 	int r;
 
+	t->left_alone = t->m->left_alone;
 	r = ledger_unfinished(t->m->ledger, &unfinished, &n);
 	if (r >= 0)
 		r = ledger_debts(t->m->ledger, &debts, &n_debts);
@@ -113,12 +114,7 @@ static int pass_by(struct txn *t)
 	if (r >= 0 && t->passed_by)
 		r = pool_held(t->m->pool, HELD_STUCK, &names, NULL, NULL);
 	t->warnings = strv_free(t->warnings);
-	for (char **n = names; r >= 0 && n && *n; n++) {
-		_cleanup_free_ char *text = strf("%s: the kernel does not come back from a call; what belongs to it is left as it is until then", *n);
-
-		r = text ? strv_append(&t->warnings, text) : -ENOMEM;
-	}
-	return r;
+	return r < 0 ? r : held_warn(names, &t->warnings);
 }
 
 static int make_scope(struct txn *t)

@@ -14,10 +14,22 @@
 
 static void owe_left(struct txn *t);
 
+static int doubt_unsettled(struct txn *t)
+{
+	struct scope s = { .elements = t->unsettled };
+	int r = kernel_doubt(t->actual, &s, &t->left);
+
+	/* Here a bridge is not there for its disk alone. */
+	for (char **e = t->unsettled; r >= 0 && e && *e; e++)
+		if (path_kind(*e) == KIND_BRIDGE && tree_find(t->actual, *e))
+			r = differences_add(&t->left, *e, NULL, "present", "not known");
+	return r < 0 ? r : files_left(t);
+}
+
 /* What some step has touched, and nobody has seen since, is not said to be as it was. */
 static void doubt_all(struct txn *t)
 {
-	if (kernel_doubt(t->actual, &t->back_scope, &t->left) < 0 || files_left(t) < 0)
+	if (kernel_doubt(t->actual, &t->back_scope, &t->left) < 0 || doubt_unsettled(t) < 0)
 		manager_survives(-ENOTRECOVERABLE);
 	owe_left(t);
 }
@@ -31,6 +43,11 @@ static void back_failed(struct txn *t, struct cfg_error *err, const char *what)
 	report_error(t, &e);
 	doubt_all(t);
 	txn_rolled_back(t);
+}
+
+static bool scope_is_empty(const struct scope *s)
+{
+	return !s->elements || !*s->elements;
 }
 
 static bool is_below(const char *path, const char *folder)
@@ -74,6 +91,34 @@ static int back_elements(struct txn *t)
 	strv_sort_unique(t->back_scope.elements);
 	strv_sort_unique(t->back_scope.folders);
 	return r;
+}
+
+static int add_unfinished(const struct plan *plan, const struct run *run, enum step_state also, char ***elements)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && run->steps && i < plan->n; i++) {
+		enum step_state state = run_state(run, i);
+
+		if ((state == STEP_RUNNING || state == also) && *plan->steps[i]->object)
+			r = strv_append(elements, plan->steps[i]->object);
+	}
+	return r;
+}
+
+int txn_leave_unsettled(struct txn *t)
+{
+	_cleanup_strv_ char **own = NULL;
+	int r = add_unfinished(&t->plan, &t->run, STEP_RUNNING, &own);
+
+	for (size_t i = 0; r >= 0 && !t->unsettled && i < t->plan.n; i++)
+		if (run_state(&t->run, i) == STEP_RUNNING)
+			r = files_under_way(t, t->plan.steps[i]);
+	if (r >= 0)
+		r = add_unfinished(&t->back, &t->back_run, STEP_WAITING, &own);
+	if (r >= 0)
+		r = held_leave_to_start(t->m, own, &t->back_scope, &t->unsettled);
+	return r < 0 ? r : held_warn(own, &t->warnings);
 }
 
 /* The kernel shows of a secret only that there is one; which one it was, the model knows. */
@@ -188,18 +233,20 @@ static void go_back(struct txn *t);
 /* Nothing says that what a worker died at cannot be done. */
 static bool once_more(struct txn *t)
 {
-	return t->left.n && t->back_died && ++t->back_rounds < BACK_ROUNDS_MAX;
+	return t->left.n && t->back_died && !t->unsettled && ++t->back_rounds < BACK_ROUNDS_MAX;
 }
 
 static void on_compared(void *userdata, struct cfg_error *err)
 {
 	struct txn *t = userdata;
 
+	t->scan = NULL;
 	if (err) {
 		back_failed(t, err, "the kernel's state cannot be read");
 		return;
 	}
-	if (kernel_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || compare_secrets(t) < 0 || add_untidied(t) < 0) {
+	if (kernel_compare(t->actual, t->reread, &t->back_scope, &t->left) < 0 || compare_secrets(t) < 0 || add_untidied(t) < 0 ||
+	    doubt_unsettled(t) < 0) {
 		back_failed(t, NULL, "out of memory");
 		return;
 	}
@@ -217,16 +264,97 @@ static void back_compare(struct txn *t)
 {
 	tree_free(t->reread);
 	t->reread = tree_new();
-	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, false, t->reread, on_compared, t, NULL) < 0)
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, false, t->reread, on_compared, t, &t->scan) < 0)
 		back_failed(t, NULL, "out of memory");
+}
+
+static void nothing_back(struct txn *t)
+{
+	doubt_all(t);
+	txn_rolled_back(t);
+}
+
+static void after_back(struct txn *t)
+{
+	t->operations += t->back_run.operations;
+	files_go_back(t, back_compare);
 }
 
 static void on_back_finished(void *userdata)
 {
 	struct txn *t = userdata;
 
-	t->operations += t->back_run.operations;
-	files_go_back(t, back_compare);
+	if (t->back_stopped)
+		txn_came_back(t);
+	else
+		after_back(t);
+}
+
+/* All that was to go back stays as it is. */
+static int leave_all_unsettled(struct txn *t)
+{
+	int r = strv_extend(&t->unsettled, t->back_scope.elements);
+
+	scope_done(&t->back_scope);
+	strv_sort_unique(t->unsettled);
+	return r;
+}
+
+static void stop_back_run(struct txn *t)
+{
+	int r = 0;
+
+	/* There is no second way back beside one that still runs. Unattended, what is done is wanted. */
+	if (!t->back_whole && !t->unattended) {
+		t->back_whole = true;
+		r = back_elements(t);
+		if (r >= 0)
+			r = leave_all_unsettled(t);
+	}
+	if (r >= 0)
+		r = txn_leave_unsettled(t);
+	t->back_stopped = true;
+	run_stop(&t->back_run);
+	if (r < 0)
+		back_failed(t, NULL, "out of memory");
+	else if (scope_is_empty(&t->back_scope))
+		nothing_back(t);
+	else
+		after_back(t);
+}
+
+/* What holds up the reading is in the way of all. */
+static void stop_reading(struct txn *t)
+{
+	int r = 0;
+
+	scan_cancel(steal_ptr(t->scan));
+	t->read_stopped = true;
+	if (!t->back_whole && !t->unattended) {
+		t->back_whole = true;
+		r = back_elements(t);
+	}
+	if (r >= 0)
+		r = leave_all_unsettled(t);
+	if (r < 0)
+		back_failed(t, NULL, "out of memory");
+	else
+		nothing_back(t);
+}
+
+void txn_back_hangs(struct txn *t)
+{
+	if (t->scan) {
+		if (scan_hangs(t->scan))
+			stop_reading(t);
+	} else if (t->file_work) {
+		if (!t->files_stopped && work_is_stuck(t->file_work)) {
+			t->files_stopped = true;
+			back_compare(t);
+		}
+	} else if (!t->back_stopped && run_hangs(&t->back_run)) {
+		stop_back_run(t);
+	}
 }
 
 static int on_back_starting(void *userdata, const struct step *s, struct cfg_error *err)
@@ -241,10 +369,15 @@ static void on_back_ended(void *userdata, const struct step *s, const struct wor
 	struct txn *t = userdata;
 	_cleanup_error_ struct cfg_error e = CFG_ERROR_NULL;
 
+	if (t->cancelled)
+		manager_stuck_changed(t->m);
 	if (!result->error) {
 		marks_after(t->m, s);
 		return;
 	}
+	/* That is told as not known by then. */
+	if (t->back_stopped)
+		return;
 	t->back_died |= result->died;
 	step_error(t, s, result, &e);
 	cfg_error_wrap(&e, "on the way back: %s", s->summary);
@@ -271,6 +404,7 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 		.userdata = t,
 	};
 
+	t->scan = NULL;
 	if (read_err) {
 		back_failed(t, read_err, "the kernel's state cannot be read");
 		return;
@@ -285,6 +419,9 @@ static void on_reread(void *userdata, struct cfg_error *read_err)
 		back_failed(t, NULL, "out of memory");
 		return;
 	}
+	/* It may hang at once, behind what the way there is stuck in. */
+	if (t->cancelled)
+		manager_stuck_changed(t->m);
 	run_start(&t->back_run, 1u << PHASE_BUILD | 1u << PHASE_SWITCH | 1u << PHASE_REMOVE);
 }
 
@@ -294,10 +431,10 @@ static void go_back(struct txn *t)
 	plan_done(&t->back);
 	t->reread = tree_free(t->reread);
 	differences_done(&t->left);
-	t->n_files_back = 0;
+	files_unseen(t);
 	t->back_died = false;
 	t->reread = tree_new();
-	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, false, t->reread, on_reread, t, NULL) < 0)
+	if (!t->reread || scan_start(t->m, &t->back_scope, t->target, false, t->reread, on_reread, t, &t->scan) < 0)
 		back_failed(t, NULL, "out of memory");
 }
 
@@ -308,10 +445,10 @@ void txn_roll_back(struct txn *t, bool whole)
 	t->back_rounds = 0;
 	t->operations += t->run.operations;
 	t->run.operations = 0;
-	if (back_elements(t) < 0)
+	if (back_elements(t) < 0 || (t->run.running && txn_leave_unsettled(t) < 0))
 		back_failed(t, NULL, "out of memory");
-	else if (!t->back_scope.elements)
-		txn_rolled_back(t);
+	else if (scope_is_empty(&t->back_scope))
+		nothing_back(t);
 	else
 		go_back(t);
 }

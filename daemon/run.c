@@ -456,6 +456,11 @@ bool run_stop(struct run *r)
 	return false;
 }
 
+bool run_hangs(const struct run *r)
+{
+	return r->running && pool_owner_hangs(r->pool, &r->owner);
+}
+
 const char *run_current(const struct run *r)
 {
 	return r->oldest ? r->oldest->label : "";

@@ -49,6 +49,8 @@ void run_block(struct run *r, size_t step);
 void run_start(struct run *r, unsigned phases);
 /* Starts no more. True: some run on, and finished comes when they have ended; false: it has come. */
 bool run_stop(struct run *r);
+/* What runs is stuck, all of it, or waits behind what is. */
+bool run_hangs(const struct run *r);
 enum step_state run_state(const struct run *r, size_t step);
 /* Whether it may have changed something: one that failed at its first operation has not. */
 bool run_touched(const struct run *r, size_t step);

@@ -167,6 +167,14 @@ void scan_cancel(struct scan *s)
 		scan_free(s);
 }
 
+bool scan_hangs(const struct scan *s)
+{
+	for (size_t i = 0; i < s->n_pieces; i++)
+		if (s->pieces[i].work && work_is_stuck(s->pieces[i].work))
+			return true;
+	return false;
+}
+
 void scans_end(struct manager *m)
 {
 	while (m->scans)

@@ -74,6 +74,7 @@ static void shed_work(struct txn *t)
 	oplist_done(&t->file_ops);
 	t->edges = strv_free(t->edges);
 	t->left_behind = strv_free(t->left_behind);
+	t->unsettled = strv_free(t->unsettled);
 }
 
 void txn_shed(struct txn *t)
@@ -149,20 +150,32 @@ static enum outcome end_parts(struct txn *t, enum outcome outcome)
 	return OUTCOME_PARTLY;
 }
 
+static bool runs_on(const struct txn *t)
+{
+	return t->run.running || t->back_run.running || t->file_work;
+}
+
 void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 {
 	struct manager *m = t->m;
 	_cleanup_strbuf_ struct strbuf line = { 0 };
+	int r = 0;
 
-	if (ledger_end(m->ledger, t->job.id, &line) >= 0)
+	for (char **e = t->unsettled; r >= 0 && e && *e; e++)
+		r = ledger_leave(m->ledger, *e, &line);
+	m->left_alone += t->unsettled != NULL;
+	/* Without memory for that it has not ended. */
+	if (r >= 0 && ledger_end(m->ledger, t->job.id, &line) >= 0)
 		manager_ledger_write(m, &line, NULL);
 	/* By what is wanted now, and not by its target: what it has given back others may have changed since. */
 	if (state == JOB_DONE && !t->request.dry_run)
 		drift_update(m, &t->scope);
-	if (!t->run.running)
+	if (!runs_on(t))
 		claims_release_all(&t->claims);
+	else if (t->unsettled)
+		txn_release_unneeded(t);
 	t->waiting = false;
-	if (t->parts && state == JOB_DONE && !t->run.running && go_on(t))
+	if (t->parts && state == JOB_DONE && !runs_on(t) && go_on(t))
 		return;
 	if (t->parts)
 		outcome = end_parts(t, outcome);
@@ -567,7 +580,7 @@ void txn_go(struct txn *t)
 
 bool txn_is_detached(const struct txn *t)
 {
-	return t->job.ended_usec && t->run.running;
+	return t->job.ended_usec && runs_on(t);
 }
 
 int txn_cancel(struct txn *t, struct cfg_error *err)
@@ -592,7 +605,12 @@ int txn_cancel(struct txn *t, struct cfg_error *err)
 		}
 		break;
 	case JOB_RUNNING:
-		run_stop(&t->run);
+		/* When nothing runs, that was the end. */
+		if (run_stop(&t->run))
+			txn_leave_stuck(t);
+		break;
+	case JOB_ROLLING_BACK:
+		txn_leave_stuck(t);
 		break;
 	case JOB_REMOVING:
 		txn_abandon(t);

@@ -27,8 +27,10 @@ struct txn {
 	bool aside;		/* of them only that for which it waits, as it may wait for long */
 	bool passed_by;		/* it left out what is held by who does not come back */
 	char **left_behind;	/* what it cannot remove for the same reason, and will owe */
+	char **unsettled;	/* cancelled before its commit: what a stuck call may still change, or kept it from putting back; a start will */
 	bool begun_anew;	/* to pass by what turned out to be stuck while it waited */
-	struct scan *scan;	/* that it waits for in JOB_READING */
+	struct scan *scan;	/* that it waits for in JOB_READING or JOB_ROLLING_BACK */
+	unsigned left_alone;	/* of the manager, when a start looked into the ledger */
 	bool removes;		/* and does nothing else: of what it touches no more was read than that needs */
 	bool remembered;	/* ended, and among those that the manager tells of */
 
@@ -47,6 +49,8 @@ struct txn {
 	struct run back_run;
 	bool back_whole;	/* all goes back, not only what failed */
 	bool back_died;		/* a worker died on it */
+	bool back_stopped, files_stopped;	/* nobody waits for what of it still runs */
+	bool read_stopped;	/* and it could not read */
 	unsigned back_rounds;
 	struct touched_file *files;	/* see files.c */
 	size_t n_files, n_files_back;
@@ -79,7 +83,7 @@ int txn_cancel(struct txn *t, struct cfg_error *err);
 void txn_update_wait(struct txn *t);
 /* Waiting for somebody stuck: it gives back what others could have meanwhile. */
 void txn_step_aside(struct txn *t);
-/* Its job has ended while the kernel holds a removal of it, whose claims it keeps until that comes back. */
+/* Its job has ended while the kernel holds a call of it, whose claims it keeps until that comes back. */
 bool txn_is_detached(const struct txn *t);
 /* Ends it: state, outcome, report, claims, callbacks. */
 void txn_end(struct txn *t, enum job_state state, enum outcome outcome);
@@ -125,17 +129,27 @@ int txn_init_run(struct txn *t);
 void txn_execute(struct txn *t);
 /* Starts no more removals; ends the job although some have not come back: all that is not done is owed. */
 void txn_abandon(struct txn *t);
+/* Cancelled before its commit, with nothing left that runs but what is stuck: all else goes back without waiting for that. May end it. */
+void txn_leave_stuck(struct txn *t);
+/* The last call of one of its runs has come back, after nobody waited for it any more. */
+void txn_came_back(struct txn *t);
+/* Gives back the claims on what no removal, and nothing that is unsettled, stands on. */
+void txn_release_unneeded(struct txn *t);
 /* The element's removal is owed from now on. */
 void txn_owe(struct txn *t, const char *element, const char *reason);
 /* What the step's failure means, with object and attribute. */
 void step_error(struct txn *t, const struct step *s, const struct work_result *result, struct cfg_error *err);
 
 /* files.c */
+/* The way back begins, perhaps anew. */
+void files_unseen(struct txn *t);
 /* After a step, however it ended. */
 int files_note(struct txn *t, const struct step *s, const struct work_result *result);
 /* Takes away what was made for elements of back_scope, adds to left what stays, then calls done. */
 void files_go_back(struct txn *t, void (*done)(struct txn *t));
-/* What is left of them when there is no way back; in t->left. -ENOMEM. */
+/* Of a step that nobody waits for: what it may be making. -ENOMEM. */
+int files_under_way(struct txn *t, const struct step *s);
+/* What is left of those to which no way back has come, or will; in t->left. -ENOMEM. */
 int files_left(struct txn *t);
 void files_done(struct txn *t);
 
@@ -149,6 +163,10 @@ void cache_elements(struct manager *m, const struct tree *tree, char *const *ele
 /* rollback.c */
 /* Takes back what was done before the commit, all of it or only what failed, then calls txn_rolled_back(). */
 void txn_roll_back(struct txn *t, bool whole);
+/* Of one that is cancelled: goes on without what of the way back is stuck, if that is all that it waits for. May end it. */
+void txn_back_hangs(struct txn *t);
+/* Takes out of the way back what a stuck call may still change: t->unsettled. -ENOMEM. */
+int txn_leave_unsettled(struct txn *t);
 void txn_rolled_back(struct txn *t);
 
 #endif

@@ -119,8 +119,8 @@ static int add_backend(const struct tree *t, const struct object *backend, const
 
 	if (r >= 0)
 		r = collect_users(t, KIND_BACKEND, backend->name, KIND_LUN, &luns);
-	for (char **l = luns; r >= 0 && l && *l; l++)
-		r = strv_append(&exports, *l);
+	if (r >= 0)
+		r = strv_extend(&exports, luns);
 	if (r < 0 || !exports)
 		return r;
 	list = json_object_new_array();

@@ -368,6 +368,25 @@ int strv_append(char ***v, const char *s)
 	return list[n] ? 0 : -ENOMEM;
 }
 
+int strv_extend(char ***v, char *const *more)
+{
+	size_t n = strv_len(*v), m = strv_len(more);
+	char **list = m ? reallocarray(*v, n + m + 1, sizeof(*list)) : NULL;
+
+	if (!m)
+		return 0;
+	if (!list)
+		return -ENOMEM;
+	*v = list;
+	for (list[n] = NULL; *more; more++) {
+		list[n] = strdup(*more);
+		if (!list[n])
+			return -ENOMEM;
+		list[++n] = NULL;
+	}
+	return 0;
+}
+
 int strv_remove(char **v, const char *s)
 {
 	size_t n = strv_len(v);

@@ -58,6 +58,7 @@ char **strv_copy(char *const *v);	/* never NULL for v != NULL, unless out of mem
 bool strv_equal(char *const *a, char *const *b);	/* NULL equals empty */
 bool strv_contains(char *const *v, const char *s);
 int strv_append(char ***v, const char *s);		/* copies s; -ENOMEM */
+int strv_extend(char ***v, char *const *more);		/* appends copies of all of them; on -ENOMEM some */
 int strv_remove(char **v, const char *s);		/* 1 removed, 0 was not there */
 void strv_sort_unique(char **v);			/* natural order */
 /* The next name of a sorted set that another sorted set has not; NULL at the end. Both are moved on, and begin at the sets' beginnings. */

@@ -101,39 +101,43 @@ static int append_keys(const char *path, const struct object *o, char ***ret)
 	_cleanup_strv_ char **keys = NULL;
 	int r = object_keys(o, &keys);
 
-	for (char **k = keys; r >= 0 && k && *k; k++)
-		r = strv_append(ret, *k);
+	if (r >= 0)
+		r = strv_extend(ret, keys);
 	return r < 0 ? r : append_own(path, o, ret);
 }
 
-static int append_all_of(const struct map *by_path, const char *path, char ***ret)
+static int append_all_of(const struct map *by_path, const char *path, bool after, char ***ret)
 {
 	const struct change *c = map_get(by_path, path);
+	const struct object *both[] = { c ? c->before : NULL, c && after ? c->after : NULL };
 	int r = strv_append(ret, path);
 
-	if (r >= 0 && c && c->before)
-		r = append_keys(path, c->before, ret);
-	if (r >= 0 && c && c->before)
-		r = append_references(path, c->before, ret);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(both); i++) {
+		if (!both[i])
+			continue;
+		r = append_keys(path, both[i], ret);
+		if (r >= 0)
+			r = append_references(path, both[i], ret);
+	}
 	return r;
 }
 
-int kernel_stands_on(const char *text, const struct map *by_path, char ***ret)
+int kernel_stands_on(const char *text, const struct map *by_path, bool after, char ***ret)
 {
 	_cleanup_element_ struct element e = { 0 };
 	_cleanup_strv_ char **list = NULL;
 	_cleanup_free_ char *path = NULL;
-	int r = append_all_of(by_path, text, &list);
+	int r = append_all_of(by_path, text, after, &list);
 
 	if (r >= 0 && element_parse(text, &e) >= 0 && e.edge) {
 		r = append_path(&list, path_dirname(text));
 		if (r >= 0)
-			r = append_all_of(by_path, e.far, &list);
+			r = append_all_of(by_path, e.far, after, &list);
 		if (r >= 0)
-			r = append_all_of(by_path, e.object, &list);
+			r = append_all_of(by_path, e.object, after, &list);
 	}
 	if (r >= 0 && e.object && e.kind == KIND_BRIDGE)
-		r = append_all_of(by_path, BRIDGES_FABRIC, &list);
+		r = append_all_of(by_path, BRIDGES_FABRIC, after, &list);
 	path = e.object ? strdup(e.object) : strdup(text);
 	while (r >= 0 && path && *path) {
 		char *parent = path_parent(path);
@@ -143,7 +147,7 @@ int kernel_stands_on(const char *text, const struct map *by_path, char ***ret)
 		if (!path)
 			r = -ENOMEM;
 		else if (*path)
-			r = append_all_of(by_path, path, &list);
+			r = append_all_of(by_path, path, after, &list);
 	}
 	*ret = r >= 0 ? steal_ptr(list) : NULL;
 	return r;

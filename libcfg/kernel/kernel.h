@@ -39,8 +39,8 @@ int kernel_scope_object(const struct tree *t, const char *path, struct scope *re
  * and after, and more (may be NULL) in the same form. */
 int kernel_claims(const struct tree *after, const struct changes *c, const struct scope *s, char *const *more, char ***ret);
 /* The keys, without mode and without "=", that have to be claimed while an element is being removed: itself, what it is part of, what it refers
- * to, and what these hold. by_path: the changes. */
-int kernel_stands_on(const char *element, const struct map *by_path, char ***ret);
+ * to, and what these hold. by_path: the changes. after: also what these would hold, where it is not decided which. */
+int kernel_stands_on(const char *element, const struct map *by_path, bool after, char ***ret);
 
 /* Whether nothing of the scope is in the target: then it only goes, and there is nothing that could have to be put back. */
 bool kernel_only_removes(const struct tree *target, const struct scope *s);

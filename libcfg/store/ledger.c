@@ -14,7 +14,7 @@
 
 struct entry {
 	unsigned flights;	/* of this daemon's transactions */
-	bool unfinished;	/* of an earlier daemon */
+	bool unfinished;	/* of an earlier daemon, or left alone by a transaction that has ended */
 	bool marked;
 	char *debt;
 };
@@ -349,6 +349,13 @@ int ledger_mark(struct ledger *l, const char *element, bool on, struct strbuf *l
 		return 0;
 	r = write_names(line, on ? "mark" : "unmark", element, NULL);
 	return r < 0 ? r : do_mark(l, element, on);
+}
+
+int ledger_leave(struct ledger *l, const char *element, struct strbuf *line)
+{
+	int r = ledger_is_unfinished(l, element) ? 0 : write_names(line, "unfinished", element, NULL);
+
+	return r < 0 ? r : do_unfinished(l, element);
 }
 
 int ledger_settle(struct ledger *l, struct strbuf *line)

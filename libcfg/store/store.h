@@ -90,8 +90,10 @@ bool ledger_owns(const struct ledger *l, const char *element);	/* in flight or o
 bool ledger_marked(const struct ledger *l, const char *element);
 struct debt { const char *element, *reason; };	/* borrowed */
 int ledger_debts(const struct ledger *l, struct debt **ret, size_t *ret_n);	/* array is the caller's */
-/* Elements of an earlier daemon's transactions that never ended (after a crash): owned, until ledger_settle(). Borrowed strings, caller
- * frees the array. */
+/* What becomes of it at the end of its transaction nobody knows: it counts as if that had never ended. */
+int ledger_leave(struct ledger *l, const char *element, struct strbuf *line);
+/* Elements of an earlier daemon's transactions that never ended (after a crash), and of ledger_leave(): owned, until ledger_settle(). Borrowed
+ * strings, caller frees the array. */
 int ledger_unfinished(const struct ledger *l, const char ***ret, size_t *ret_n);
 bool ledger_is_unfinished(const struct ledger *l, const char *element);
 /* They have been dealt with: what is still there of them is wanted or a debt. */

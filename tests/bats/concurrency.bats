@@ -309,3 +309,92 @@ holds() {
 	ended all 0
 	[ -z "$(kernel dump | grep -E '^[dl] nvmet/(subsystems|ports|hosts)/[^/]*$')" ]
 }
+
+# cancelled STATUS: the first job, which then ends with that.
+cancelled() {
+	ends 0 nvmetctl jobs cancel "$(nvmetctl jobs --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[-1]["job"])')"
+	ended first "$1"
+}
+
+# hung_job: job 2 makes a namespace and changes a subsystem, and hangs at the device of the one.
+hung_job() {
+	stuck_soon
+	nvmetctl create $s1 cntlid_max=100 create $s2 cntlid_max=100
+	kernel fault hang verb=P path=/dev/vdb
+	behind first nvmetctl set $s1 cntlid_max=200 set $s2 cntlid_max=200 create hosts/$n2 \
+		create backends/b type=block device=/dev/vdb create $s1/namespaces/1 backend=b
+	kernel wait hung 1
+	cancelled 5
+	grep -q "^nvmetctl: warning: $s1/namespaces/1: the kernel does not come back" "$T/first.err"
+	grep -q "^nvmetctl: $s1/namespaces/1: could not be put back: it is not known, was absent$" "$T/first.err"
+	holds "f nvmet/$s2/attr_cntlid_max = 100"
+	! holds "d nvmet/hosts/$n2"
+}
+
+@test "a job that hangs before its commit ends when it is cancelled: all else goes back, the rest when the kernel has come back, without a command" {
+	hung_job
+	ends 4 nvmetctl status
+	grep -q "^$s1/namespaces/1 .*could not be taken back" "$T/out"
+	# Nobody else meets what the call is in.
+	behind second nvmetctl set $s1 qid_max=7 --disrupt
+	until states | grep -qx "waiting job [0-9]* (.*$s1)"; do sleep 0.1; done
+	ends 0 nvmetctl set $s2 qid_max=7 --disrupt
+	kernel release all
+	ended second 0
+	until nvmetctl status; do sleep 0.1; done
+	holds "f nvmet/$s1/attr_cntlid_max = 100"
+	holds "f nvmet/$s1/attr_qid_max = 7"
+	! holds "d nvmet/$s1/namespaces/1"
+	ends 0 nvmetctl reconcile
+}
+
+@test "clear does not wait for a job that hangs once that is cancelled" {
+	hung_job
+	ends 4 timeout 60 nvmetctl clear
+	[ "$(kernel dump | grep -E '^[dl] nvmet/(subsystems|ports|hosts)/[^/]*$')" = "d nvmet/$s1" ]
+	kernel release all
+	until [ -z "$(kernel dump | grep -E '^[dl] nvmet/(subsystems|ports|hosts)/[^/]*$')" ]; do sleep 0.1; done
+	until nvmetctl status; do sleep 0.1; done
+}
+
+@test "the next daemon sets right what a cancelled job that hung has left" {
+	hung_job
+	kill_nvmetd
+	start_nvmetd
+	kernel release all
+	until holds "f nvmet/$s1/attr_cntlid_max = 100"; do sleep 0.1; done
+	until nvmetctl status; do sleep 0.1; done
+	! holds "d nvmet/$s1/namespaces/1"
+	ends 0 nvmetctl reconcile
+}
+
+@test "a way back that waits from its first step behind what hangs is left alone as well" {
+	stuck_soon
+	nvmetctl create $s1
+	kernel fault hang verb=m path=nvmet/ports/1
+	behind first nvmetctl create hosts/$n2 set $s1 allowed_hosts+=$n2 create ports/1 trtype=tcp traddr=192.0.2.1
+	kernel wait hung 1
+	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	cancelled 5
+	kernel release all
+	until nvmetctl status; do sleep 0.1; done
+	! holds "d nvmet/ports/1"
+	! holds "d nvmet/hosts/$n2"
+}
+
+@test "a file made in vain that cannot be removed is told, and a job that is cancelled does not wait for it" {
+	stuck_soon
+	kernel fault hang verb=P path=/srv/two
+	behind first nvmetctl create backends/one type=file path=/srv/one size=1MiB create=true create $s1 \
+		create $s1/namespaces/1 backend=one create backends/two type=file path=/srv/two size=1MiB create=true create $s2 \
+		create $s2/namespaces/1 backend=two
+	kernel wait hung 1
+	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	kernel fault hang verb=d path=/srv/one
+	cancelled 5
+	grep -q "/srv/one" "$T/first.err"
+	! holds "d nvmet/$s1"
+	kernel release all
+	until nvmetctl status; do sleep 0.1; done
+	! holds "d nvmet/$s2"
+}

@@ -48,6 +48,26 @@ static void assert_holds(const struct ledger *l, const char *expected)
 	assert_string_equal(text, expected);
 }
 
+static void test_what_is_left_counts_as_never_ended(void **state)
+{
+	_cleanup_(ledger_freep) struct ledger *l = ledger_new(), *again = NULL;
+	_cleanup_strbuf_ struct strbuf line = { 0 };
+	size_t len;
+
+	ledger_begin(l, 1, elements_ab, &line);
+	assert_int_equal(ledger_leave(l, a, &line), 0);
+	ledger_end(l, 1, &line);
+	assert_holds(l, "subsystems/a ");
+	assert_true(ledger_is_unfinished(l, a) && !ledger_owns(l, b));
+	again = load(line.s, line.len, 0);
+	assert_holds(again, "subsystems/a ");
+	len = line.len;
+	ledger_leave(l, a, &line);
+	assert_int_equal(line.len, len);
+	ledger_settle(l, &line);
+	assert_holds(l, "");
+}
+
 static void test_what_is_known_of_the_past(void **state)
 {
 	_cleanup_(ledger_freep) struct ledger *l = ledger_new(), *again = NULL, *compact = NULL;
@@ -304,6 +324,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_known_of_the_past),
+		cmocka_unit_test(test_what_is_left_counts_as_never_ended),
 		cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_two_transactions_share_an_element),
 		cmocka_unit_test(test_begin_twice_adds),

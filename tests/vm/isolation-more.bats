@@ -46,6 +46,24 @@ teardown() {
 	umount "$W/disk"
 }
 
+@test "a job that hangs at the open of a backing file ends when it is cancelled; when the file opens at last, what it had made goes" {
+	serve_slow
+	serve_file
+	hang_open
+	until_true stuck_says "^subsystems/$NQN:open/namespaces/1: probe its device *probe $W/disk/image "
+	status 0 nvmetctl jobs cancel "$(running_job)"
+	until_true no_job_runs
+	status 4 nvmetctl status
+	contains "which failed, and could not be taken back"
+	[ "$(nvmetctl status --json | jq -c '[.debts[].object | select(endswith(":open/namespaces/1"))] | length')" = 1 ]
+	cycle
+	worker_is_in ext4_
+	dmsetup resume open
+	until_true nothing_owed
+	[ ! -e "$CFS/subsystems/$NQN:open" ]
+	umount "$W/disk"
+}
+
 @test "while a program behind a user backend never answers, others are made, used and deleted; status names it; when it answers, the job is done" {
 	modprobe target_core_user
 	serve_slow

@@ -469,12 +469,25 @@ static void on_run_finished(void *userdata)
 	finish_switch(t);
 }
 
+/* Of what is not wanted after all nobody misses that it could not be made. */
+static void forget_failures(struct txn *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++) {
+		_cleanup_element_ struct element e = { 0 };
+
+		if (element_parse(t->plan.steps[i]->object, &e) >= 0 && !element_is_in(t->m->wanted, &e))
+			manager_clear_failed(t->m, t->plan.steps[i]->object);
+	}
+}
+
 void txn_rolled_back(struct txn *t)
 {
-	if (!t->back_whole && t->cancelled && !t->unattended && !t->back_stopped)
+	if (!t->back_whole && t->cancelled && !t->unattended && !t->back_stopped) {
 		txn_roll_back(t, true);
-	else if (!t->back_whole)
+	} else if (!t->back_whole) {
 		finish_switch(t);
-	else
+	} else {
+		forget_failures(t);
 		txn_end(t, JOB_FAILED, t->left.n ? OUTCOME_PARTLY : OUTCOME_FAILED);
+	}
 }

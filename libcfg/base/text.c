@@ -165,8 +165,18 @@ size_t text_utf8_prefix(const char *s, size_t len)
 	size_t i = 0;
 
 	while (i < len) {
-		size_t n = utf8_sequence(u + i, len - i);
+		uint64_t eight;
+		size_t n;
 
+		/* Most text is ASCII. */
+		for (; i + sizeof(eight) <= len; i += sizeof(eight)) {
+			memcpy(&eight, u + i, sizeof(eight));
+			if (eight & 0x8080808080808080)
+				break;
+		}
+		if (i == len)
+			break;
+		n = utf8_sequence(u + i, len - i);
 		if (!n)
 			break;
 		i += n;

@@ -398,3 +398,23 @@ hung_job() {
 	until nvmetctl status; do sleep 0.1; done
 	! holds "d nvmet/$s2"
 }
+
+@test "a restore that is cancelled while its way back from one object hangs leaves nothing of the others" {
+	stuck_soon
+	nvmetctl create $s2
+	cat >"$T/document.json" <<-END
+		{ "version": 1, "hosts": { "$n2": {} }, "backends": { "b": { "type": "block", "device": "/dev/vdb" } },
+		  "subsystems": { "$n1": { "namespaces": { "1": { "backend": "b" } } }, "$n2": {} } }
+	END
+	kernel fault EIO verb=w "path=nvmet/$s1/namespaces/1/enable"
+	kernel fault hang verb=r "path=nvmet/$s1/namespaces/1"
+	behind first nvmetctl restore "$T/document.json"
+	kernel wait hung 1
+	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	cancelled 5
+	kernel release all
+	until nvmetctl status; do sleep 0.1; done
+	! holds "d nvmet/$s1"
+	! holds "d nvmet/hosts/$n2"
+	holds "d nvmet/$s2"
+}

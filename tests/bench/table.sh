@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # table.sh [PART…]: inside the machine (./dev bench), nvmetctl against nvmetcli, targetctl and the floor: rows of the tables of
-# docs/benchmarks.md. Parts: nvme iscsi both add unchanged memory curve; all of them if none is said. And processor, in a machine
-# whose clock counts instructions.
+# docs/benchmarks.md. Parts: nvme iscsi both add unchanged memory curve expedite; all of them if none is said. And processor, in a
+# machine whose clock counts instructions.
 #
 # A command is timed whole, from exec to exit, ROUNDS times, with nvmetd running; the kinds take turns, so that a slow moment of the host
 # meets all of them. Each cell is the median of them, and the smallest and largest. The floor has the number of threads that was best when
@@ -238,6 +238,27 @@ part_memory() {
 	nvmetctl_clear
 }
 
+# The setting alone: all else is the same, and the daemon a new one each time.
+part_expedite() {
+	local round setting
+	begin
+	configuration iscsi 0 0 0 200
+	for ((round = 0; round < rounds; round++)); do
+		for setting in off on; do
+			[ $setting = on ] || echo 'expedite = 0;' >/etc/nvmetctl/nvmetd.conf
+			fresh_daemon
+			nvmetctl_restore iscsi
+			note "$setting" nvmetctl_clear
+			rm -f /etc/nvmetctl/nvmetd.conf
+		done
+	done
+	fresh_daemon
+	echo
+	echo "| clear 200 iSCSI targets | expedite = 0 | by default | 0 to the default |"
+	echo "|---|---|---|---|"
+	echo "| | $(milliseconds off) | $(milliseconds on) | $(ratio off on) |"
+}
+
 # What processors did so far, in milliseconds: all of them, and nvmetd.
 busy() { awk '/^cpu / { print 10 * ($2 + $3 + $4 + $7 + $8) }' /proc/stat; }
 nvmetd_busy() { awk '{ print 10 * ($14 + $15) }' "/proc/$(</run/nvmetd.pid)/stat"; }
@@ -284,10 +305,10 @@ mkdir -p /run/bench
 mount -t tmpfs -o size=75%,nr_inodes=0 bench /run/bench
 [ ! -d "$peers/usr" ] || export PYTHONPATH=$peers/usr/lib/python3/dist-packages PATH=$peers/usr/bin:$PATH
 modprobe -a nvmet nvmet-tcp target_core_mod target_core_file iscsi_target_mod
-[ $# -gt 0 ] || set -- nvme iscsi both add unchanged memory curve
+[ $# -gt 0 ] || set -- nvme iscsi both add unchanged memory curve expedite
 for part; do
 	case $part in
-	nvme | iscsi | both | add | unchanged | memory | curve | processor) ;;
+	nvme | iscsi | both | add | unchanged | memory | curve | expedite | processor) ;;
 	*) echo "bench: no part $part" >&2; exit 2 ;;
 	esac
 done

@@ -2,7 +2,7 @@
 /*
  * What workers are in that do not come back. What those of an earlier daemon are in counts as claimed, until the kernel lets them go: as by a
  * job that nobody sees. Who reads, starts or repairs the whole passes by all of it, and a start is done again when some of it has come back; who
- * clears leaves it behind, and owes it.
+ * clears leaves it behind, and owes it; who is cancelled leaves it to that start.
  */
 #include <errno.h>
 

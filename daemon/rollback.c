@@ -2,7 +2,7 @@
 /*
  * The way back of a transaction: read again, plan from what the kernel holds now to what it held when the transaction read it,
  * run that, read once more, and say what is still not as it was. Where each object is on its own, only the failed ones go back, but
- * for a transaction that is cancelled or cannot be committed.
+ * for a transaction that is cancelled or cannot be committed. One that is cancelled does not wait for what hangs: that is left to a start.
  */
 #include "daemon/transaction.h"
 

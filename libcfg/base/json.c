@@ -512,9 +512,6 @@ int json_check_values(const char *name, const char *text, size_t len, struct cfg
 	bool in_string = false;
 	size_t n = 1;
 
-	/* With what keeps it from the next one, a value takes two characters at least. */
-	if (len / 2 < JSON_MAX_VALUES)
-		return 0;
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
 

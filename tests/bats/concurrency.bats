@@ -235,6 +235,18 @@ stuck_soon() {
 	start_nvmetd
 }
 
+# Something hangs, and counts as stuck.
+await_stuck() {
+	kernel wait hung 1
+	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+}
+
+# Until nothing is stuck, owed or lacking.
+come_back() {
+	kernel release all
+	until nvmetctl status; do sleep 0.1; done
+}
+
 holds() {
 	kernel dump | grep -qxF "$1"
 }
@@ -300,8 +312,7 @@ holds() {
 	nvmetctl create $s2
 	kernel fault hang verb=w "path=nvmet/$s1/attr_cntlid_max"
 	behind first nvmetctl create $s1 cntlid_max=100 create ports/1 trtype=tcp traddr=192.0.2.1 subsystems=$n2
-	kernel wait hung 1
-	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	await_stuck
 	behind all nvmetctl clear
 	until states | grep -q '^waiting job'; do sleep 0.1; done
 	kernel release all
@@ -373,11 +384,9 @@ hung_job() {
 	nvmetctl create $s1
 	kernel fault hang verb=m path=nvmet/ports/1
 	behind first nvmetctl create hosts/$n2 set $s1 allowed_hosts+=$n2 create ports/1 trtype=tcp traddr=192.0.2.1
-	kernel wait hung 1
-	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	await_stuck
 	cancelled 5
-	kernel release all
-	until nvmetctl status; do sleep 0.1; done
+	come_back
 	! holds "d nvmet/ports/1"
 	! holds "d nvmet/hosts/$n2"
 }
@@ -388,14 +397,12 @@ hung_job() {
 	behind first nvmetctl create backends/one type=file path=/srv/one size=1MiB create=true create $s1 \
 		create $s1/namespaces/1 backend=one create backends/two type=file path=/srv/two size=1MiB create=true create $s2 \
 		create $s2/namespaces/1 backend=two
-	kernel wait hung 1
-	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	await_stuck
 	kernel fault hang verb=d path=/srv/one
 	cancelled 5
 	grep -q "/srv/one" "$T/first.err"
 	! holds "d nvmet/$s1"
-	kernel release all
-	until nvmetctl status; do sleep 0.1; done
+	come_back
 	! holds "d nvmet/$s2"
 }
 
@@ -409,11 +416,9 @@ hung_job() {
 	kernel fault EIO verb=w "path=nvmet/$s1/namespaces/1/enable"
 	kernel fault hang verb=r "path=nvmet/$s1/namespaces/1"
 	behind first nvmetctl restore "$T/document.json"
-	kernel wait hung 1
-	until nvmetctl status | grep -q '^Stuck'; do sleep 0.1; done
+	await_stuck
 	cancelled 5
-	kernel release all
-	until nvmetctl status; do sleep 0.1; done
+	come_back
 	! holds "d nvmet/$s1"
 	! holds "d nvmet/hosts/$n2"
 	holds "d nvmet/$s2"

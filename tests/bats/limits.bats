@@ -219,7 +219,7 @@ descriptor_or_none() {	# COMMAND…
 @test "with whatever number of descriptors: a daemon starts and serves, or says what it lacks and ends or refuses" {
 	local got served=0 REFUSED=0
 	stop_nvmetd
-	for DESCRIPTORS in {5..60}; do
+	for DESCRIPTORS in {5..100}; do
 		got=0
 		: >"$T/nvmetd.log"
 		begin_nvmetd

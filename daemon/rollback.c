@@ -209,12 +209,16 @@ static int compare_secrets(struct txn *t)
 /* What this transaction made and cannot take away is nobody's wish: it is owed. */
 static void owe_left(struct txn *t)
 {
-	_cleanup_free_ char *why = strf("was made by job %llu, which failed, and could not be taken back",
-					(unsigned long long)t->job.id);
+	unsigned long long job = t->job.id;
+	_cleanup_free_ char *failed = strf("was made by job %llu, which failed, and could not be taken back", job);
+	_cleanup_free_ char *hung = strf("was being made by job %llu, which was cancelled; the kernel has not come back from a call of it", job);
 
-	for (size_t i = 0; i < t->left.n; i++)
+	for (size_t i = 0; i < t->left.n; i++) {
+		const char *element = t->left.items[i].element, *why = strv_contains(t->unsettled, element) ? hung : failed;
+
 		if (!t->left.items[i].attr && streq(t->left.items[i].wanted, "absent"))
-			txn_owe(t, t->left.items[i].element, why ? why : "out of memory");
+			txn_owe(t, element, why ? why : "out of memory");
+	}
 }
 
 /* Folders that were to be taken away around what was never made: nobody compares them. */

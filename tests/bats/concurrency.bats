@@ -345,7 +345,7 @@ hung_job() {
 @test "a job that hangs before its commit ends when it is cancelled: all else goes back, the rest when the kernel has come back, without a command" {
 	hung_job
 	ends 4 nvmetctl status
-	grep -q "^$s1/namespaces/1 .*could not be taken back" "$T/out"
+	grep -q "^$s1/namespaces/1 .*which was cancelled; the kernel has not come back from a call of it" "$T/out"
 	# Nobody else meets what the call is in.
 	behind second nvmetctl set $s1 qid_max=7 --disrupt
 	until states | grep -qx "waiting job [0-9]* (.*$s1)"; do sleep 0.1; done

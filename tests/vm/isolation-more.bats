@@ -54,7 +54,7 @@ teardown() {
 	status 0 nvmetctl jobs cancel "$(running_job)"
 	until_true no_job_runs
 	status 4 nvmetctl status
-	contains "which failed, and could not be taken back"
+	contains "which was cancelled; the kernel has not come back from a call of it"
 	[ "$(nvmetctl status --json | jq -c '[.debts[].object | select(endswith(":open/namespaces/1"))] | length')" = 1 ]
 	cycle
 	worker_is_in ext4_

@@ -78,6 +78,8 @@ print(*(j["job"] for j in (jobs["jobs"] if isinstance(jobs, dict) else jobs) if 
 	job=$(running)
 	[ "$(property "/org/nvmetctl1/job/$job" Job State)" = 's "running"' ]
 	[ "$(property "/org/nvmetctl1/job/$job" Job StepsTotal)" = 't 2' ]
+	# The other one may still be under way.
+	until [ "$(property "/org/nvmetctl1/job/$job" Job StepsDone)" = 't 1' ]; do sleep 0.05; done
 	[[ "$(property "/org/nvmetctl1/job/$job" Job Step)" == *"subsystems/$nqn:t"* ]]
 	kernel release all
 	all_done

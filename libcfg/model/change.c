@@ -146,20 +146,29 @@ static int diff_removed(struct changes *c, const struct object *a, const struct 
 	return 0;
 }
 
+static bool list_stays(const struct object *a, const struct object *b, const struct attr_row *row, bool merge)
+{
+	char *const *had = object_get_list(a, row), *const *has = object_get_list(b, row);
+
+	return has ? had && strv_equal(had, has) : merge;
+}
+
+static bool text_stays(const struct object *a, const struct object *b, const struct attr_row *row, bool merge)
+{
+	const char *had = object_get_row(a, row), *has = object_get_row(b, row);
+
+	return has ? streq_ptr(had, has) : merge || row->source == ATTR_GENERATED;
+}
+
 /* All that b gives is so in a already, and what it leaves out stays. Most of a document that is applied once more is like that. */
 static bool says_nothing_new(const struct object *a, const struct object *b, bool merge)
 {
 	const struct attr_row *row;
 	size_t at = 0;
 
-	while ((row = object_next_row(a, b, &at))) {
-		char *const *had_list = object_get_list(a, row), *const *list = object_get_list(b, row);
-		const char *had = object_get_row(a, row), *has = object_get_row(b, row);
-		bool stays = merge || row->source == ATTR_GENERATED;
-
-		if (attr_is_list(row) ? !(list ? had_list && strv_equal(had_list, list) : merge) : !(has ? streq_ptr(had, has) : stays))
+	while ((row = object_next_row(a, b, &at)))
+		if (!(attr_is_list(row) ? list_stays(a, b, row, merge) : text_stays(a, b, row, merge)))
 			return false;
-	}
 	return true;
 }
 

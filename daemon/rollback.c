@@ -304,17 +304,26 @@ static int leave_all_unsettled(struct txn *t)
 	return r;
 }
 
+/* Of one that is cancelled all is to go back, and no more only what failed; but unattended, what is done is wanted. 1 if back_scope is now another
+ * one, 0, or -ENOMEM. */
+static int widen_to_whole(struct txn *t)
+{
+	int r;
+
+	if (t->back_whole || t->unattended)
+		return 0;
+	t->back_whole = true;
+	r = back_elements(t);
+	return r < 0 ? r : 1;
+}
+
 static void stop_back_run(struct txn *t)
 {
-	int r = 0;
+	int r = widen_to_whole(t);
 
-	/* There is no second way back beside one that still runs. Unattended, what is done is wanted. */
-	if (!t->back_whole && !t->unattended) {
-		t->back_whole = true;
-		r = back_elements(t);
-		if (r >= 0)
-			r = leave_all_unsettled(t);
-	}
+	/* There is no second way back beside one that still runs. */
+	if (r > 0)
+		r = leave_all_unsettled(t);
 	if (r >= 0)
 		r = txn_leave_unsettled(t);
 	t->back_stopped = true;
@@ -330,14 +339,11 @@ static void stop_back_run(struct txn *t)
 /* What holds up the reading is in the way of all. */
 static void stop_reading(struct txn *t)
 {
-	int r = 0;
+	int r;
 
 	scan_cancel(steal_ptr(t->scan));
 	t->read_stopped = true;
-	if (!t->back_whole && !t->unattended) {
-		t->back_whole = true;
-		r = back_elements(t);
-	}
+	r = widen_to_whole(t);
 	if (r >= 0)
 		r = leave_all_unsettled(t);
 	if (r < 0)

@@ -93,15 +93,34 @@ static int back_elements(struct txn *t)
 	return r;
 }
 
-static int add_unfinished(const struct plan *plan, const struct run *run, enum step_state also, char ***elements)
+/* What the way there is still in; when that is asked first, its files are noted as well. */
+static int add_under_way(struct txn *t, char ***elements)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && run->steps && i < plan->n; i++) {
-		enum step_state state = run_state(run, i);
+	for (size_t i = 0; r >= 0 && i < t->plan.n; i++) {
+		const struct step *s = t->plan.steps[i];
 
-		if ((state == STEP_RUNNING || state == also) && *plan->steps[i]->object)
-			r = strv_append(elements, plan->steps[i]->object);
+		if (run_state(&t->run, i) != STEP_RUNNING)
+			continue;
+		if (*s->object)
+			r = strv_append(elements, s->object);
+		if (r >= 0 && !t->unsettled)
+			r = files_under_way(t, s);
+	}
+	return r;
+}
+
+/* What the way back, if one was begun, has not put back. */
+static int add_not_back(const struct txn *t, char ***elements)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && t->back_run.steps && i < t->back.n; i++) {
+		enum step_state state = run_state(&t->back_run, i);
+
+		if ((state == STEP_RUNNING || state == STEP_WAITING) && *t->back.steps[i]->object)
+			r = strv_append(elements, t->back.steps[i]->object);
 	}
 	return r;
 }
@@ -109,13 +128,10 @@ static int add_unfinished(const struct plan *plan, const struct run *run, enum s
 int txn_leave_unsettled(struct txn *t)
 {
 	_cleanup_strv_ char **own = NULL;
-	int r = add_unfinished(&t->plan, &t->run, STEP_RUNNING, &own);
+	int r = add_under_way(t, &own);
 
-	for (size_t i = 0; r >= 0 && !t->unsettled && i < t->plan.n; i++)
-		if (run_state(&t->run, i) == STEP_RUNNING)
-			r = files_under_way(t, t->plan.steps[i]);
 	if (r >= 0)
-		r = add_unfinished(&t->back, &t->back_run, STEP_WAITING, &own);
+		r = add_not_back(t, &own);
 	if (r >= 0)
 		r = held_leave_to_start(t->m, own, &t->back_scope, &t->unsettled);
 	return r < 0 ? r : held_warn(own, &t->warnings);

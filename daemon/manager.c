@@ -338,6 +338,14 @@ static void keep_by_time(struct manager *m, const struct txn *t)
 		committer_keep(m->committer, "", NULL, NULL);
 }
 
+/* Something was left as it is: a start deals with it once what was in the way has come back, which may be so already. */
+static void leave_to_start(struct manager *m, bool came_back)
+{
+	m->passed_by = true;
+	m->came_back |= came_back;
+	manager_stuck_changed(m);
+}
+
 void manager_txn_ended(struct manager *m, struct txn *t)
 {
 	request_done_fn done = t->done;
@@ -364,11 +372,8 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 	if (t->worker_died && t->job.act != ACT_DEBTS)
 		debts_retry(m);
 	/* What has come back meanwhile does not come back once more; whom it could not read past does. */
-	if (t->unsettled && !txn_is_detached(t)) {
-		m->passed_by = true;
-		m->came_back |= !(t->read_stopped && pool_has_stuck(m->pool));
-		manager_stuck_changed(m);
-	}
+	if (t->unsettled && !txn_is_detached(t))
+		leave_to_start(m, !(t->read_stopped && pool_has_stuck(m->pool)));
 	manager_notify_status(m);
 	if (txn_is_detached(t))
 		detach(m, t);
@@ -381,10 +386,8 @@ void manager_txn_ended(struct manager *m, struct txn *t)
 
 void manager_txn_attached(struct manager *m, struct txn *t)
 {
-	if (!t->committed) {
-		m->passed_by = m->came_back = true;
-		manager_stuck_changed(m);
-	}
+	if (!t->committed)
+		leave_to_start(m, true);
 	attach(m, t);
 	if (t->remembered)
 		txn_shed(t);

@@ -285,19 +285,13 @@ cycle_nvme() {
 }
 
 disk_at() {	# CONTROLLER: its first disk, once it is there, however many others there are
-	local i disk of
-	for ((i = 0; i < 200; i++)); do
-		of=$(echo /sys/class/nvme-subsystem/*/"$1")
-		for disk in "${of%/*}"/nvme*n1; do
-			if [ -b "/dev/${disk##*/}" ]; then
-				echo "/dev/${disk##*/}"
-				return
-			fi
-		done
-		sleep 0.1
-	done
-	echo "the host does not see a namespace at $1" >&2
-	return 1
+	until_found find_disk_at "$1"
+}
+
+find_disk_at() {
+	local of
+	of=$(echo /sys/class/nvme-subsystem/*/"$1")
+	first_disk "${of%/*}"/nvme*n1
 }
 
 cycle_iscsi() {

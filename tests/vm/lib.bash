@@ -101,6 +101,20 @@ until_true() {	# COMMAND…: the same of a command that succeeds
 	return 1
 }
 
+until_found() {	# COMMAND…: the same of one that says nothing as long as it finds nothing; prints what it says
+	local i found
+	for ((i = 0; i < 200; i++)); do
+		found=$("$@") || :
+		if [ -n "$found" ]; then
+			echo "$found"
+			return
+		fi
+		sleep 0.1
+	done
+	echo "found nothing: $*" >&2
+	return 1
+}
+
 in_kernel() {	# PID FUNCTION: it sleeps there, and no signal wakes it
 	grep -qs '^State:[[:space:]]*D' "/proc/$1/status" && grep -qs "$2" "/proc/$1/stack"
 }
@@ -338,17 +352,17 @@ connect() {
 
 # host_disk NQN NSID: the host's block device of a namespace, once it is there.
 host_disk() {
-	local i found
-	for ((i = 0; i < 200; i++)); do
-		found=$(find_host_disk "$1" "$2")
-		if [ -n "$found" ]; then
-			echo "$found"
+	until_found find_host_disk "$1" "$2"
+}
+
+first_disk() {	# /sys/…/DISK…: the first of them that has a block device, which it prints
+	local disk
+	for disk; do
+		if [ -b "/dev/${disk##*/}" ]; then
+			echo "/dev/${disk##*/}"
 			return
 		fi
-		sleep 0.1
 	done
-	echo "the host does not see namespace $2 of $1" >&2
-	return 1
 }
 
 find_host_disk() {

@@ -126,28 +126,16 @@ iscsi_discover() {
 
 # iscsi_disk TARGET LUN: the host's disk, once it is there.
 iscsi_disk() {
-	local i found
-	for ((i = 0; i < 200; i++)); do
-		found=$(find_iscsi_disk "$1" "$2")
-		if [ -n "$found" ]; then
-			echo "$found"
-			return
-		fi
-		sleep 0.1
-	done
-	echo "the host does not see LUN $2 of $1" >&2
-	return 1
+	until_found find_iscsi_disk "$1" "$2"
 }
 
 find_iscsi_disk() {
-	local session name disk
+	local session name
 	for session in /sys/class/iscsi_session/session*; do
 		if ! read -r name <"$session/targetname" || [ "$name" != "$1" ]; then
 			continue
 		fi
-		for disk in "$session"/device/target*/*:*:*:"$2"/block/*; do
-			[ ! -b "/dev/${disk##*/}" ] || echo "/dev/${disk##*/}"
-		done
+		first_disk "$session"/device/target*/*:*:*:"$2"/block/*
 	done 2>/dev/null
 }
 
@@ -164,19 +152,13 @@ iscsi_luns() {
 
 # loopback_disk FOLDER LUN: the disk of a loopback target's tpgt folder in configfs, once it is there.
 loopback_disk() {
-	local i disk address
+	local address
 	address=$(<"$1/address")
-	for ((i = 0; i < 200; i++)); do
-		for disk in "/sys/class/scsi_device/$address:$2/device/block"/*; do
-			if [ -b "/dev/${disk##*/}" ]; then
-				echo "/dev/${disk##*/}"
-				return
-			fi
-		done
-		sleep 0.1
-	done
-	echo "there is no disk of LUN $2 of $1" >&2
-	return 1
+	until_found find_scsi_disk "$address:$2"
+}
+
+find_scsi_disk() {	# H:C:T:L
+	first_disk "/sys/class/scsi_device/$1/device/block"/*
 }
 
 # What the host read of a disk: one text for both worlds. Page 0x83 of SCSI, and of an NVMe namespace what the host says of it.

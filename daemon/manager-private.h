@@ -104,11 +104,15 @@ bool scan_hangs(const struct scan *s);
 /* When the pool will not call back any more: all that are under way, cancelled or not. */
 void scans_end(struct manager *m);
 
+/* verify.c: manager_verify(). */
+/* Reads anew that wait where somebody else was found stuck. */
+void verify_again(struct manager *m);
+/* Forgets those that are under way; done is not called. */
+void verifies_end(struct manager *m);
+
 /* held.c: what workers are in that do not come back. */
 #define HELD_USEC 1000000	/* in one call for so long: who reads the whole passes by */
 struct held;
-/* Reads anew that wait where somebody else was found stuck. */
-void verify_again(struct manager *m);
 /* Jobs that wait for what somebody stuck holds keep nobody else waiting for that long. */
 void txns_step_aside(struct manager *m);
 /* What an earlier daemon's workers are in is claimed for them. */

@@ -79,8 +79,6 @@ void manager_go_later(struct manager *m, struct txn *t);
 /* held_changed() on the next turn. */
 void manager_stuck_changed(struct manager *m);
 void manager_notify_status(struct manager *m);
-/* Appends ledger lines; the file is on tmpfs, so this does not block. */
-int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err);
 /* Passes on a result. But after -ENOTRECOVERABLE the model in memory is of no more use, while what is on disk is whole: then the daemon ends at once,
  * and the next one begins from there. */
 int manager_survives(int r);
@@ -89,6 +87,12 @@ void manager_clear_failed(struct manager *m, const char *element);
 void manager_txn_ended(struct manager *m, struct txn *t);
 /* The kernel has come back from all that was abandoned of it. */
 void manager_txn_attached(struct manager *m, struct txn *t);
+
+/* ledger-file.c */
+/* Reads what an earlier daemon has left in it. */
+int manager_ledger_open(struct manager *m, struct cfg_error *err);
+/* Appends ledger lines; the file is on tmpfs, so this does not block. */
+int manager_ledger_write(struct manager *m, struct strbuf *line, struct cfg_error *err);
 
 /* scan.c: reads a scope by several workers at once. */
 typedef void (*scan_done_fn)(void *userdata, struct cfg_error *err /* NULL: good */);

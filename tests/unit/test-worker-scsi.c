@@ -7,82 +7,16 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
-#include "daemon/worker.h"
 #include "kernel/scsi-disk.h"
-#include "tests/unit/tiny-kfs.h"
+#include "tests/unit/worker-help.h"
 
 #define STORAGE "target/core/iblock_7/vol0"
 #define TPGT "target/loopback/naa.3123456789abcdef/tpgt_1"
 #define DEVICE_PATH "nvmet/subsystems/s/namespaces/1/device_path"
-
-static char config_dir[] = "/tmp/nvmetctl-worker-scsi-XXXXXX";
-static struct pool_settings settings = { .kernel = "fake:/nowhere", .config_dir = config_dir, .state_dir = "/nowhere/state",
-					 .run_dir = config_dir };
-
-struct fixture {
-	struct tiny_kfs kernel;
-	struct worker worker;
-	char *data, *message;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	tiny_init(&f->kernel);
-	f->worker = (struct worker){ .settings = &settings, .kfs = &f->kernel.kfs, .sock = -1 };
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	free(f->data);
-	free(f->message);
-	tiny_done(&f->kernel);
-	free(f);
-	return 0;
-}
-
-/* One operation; positive errno. */
-static int run(struct fixture *f, enum op_verb verb, unsigned flags, const char *path, const char *value)
-{
-	struct op op = { .verb = verb, .flags = flags, .path = (char *)path, .value = (char *)value };
-	struct oplist ops = { .items = &op, .n = 1 };
-	size_t done;
-
-	free(steal_ptr(f->data));
-	free(steal_ptr(f->message));
-	return worker_run(&f->worker, &ops, &done, &f->data, &f->message);
-}
-
-static void assert_says(const struct fixture *f, const char *words)
-{
-	if (!f->message || !strstr(f->message, words))
-		fail_msg("\"%s\" does not say \"%s\"", f->message ? f->message : "(nothing)", words);
-}
-
-static void assert_calls(struct fixture *f, const char *calls)
-{
-	assert_string_equal(f->kernel.calls.s ? f->kernel.calls.s : "", calls);
-	strbuf_done(&f->kernel.calls);
-}
-
-static void refuse(struct fixture *f, enum op_verb verb, const char *path, const char *value)
-{
-	if (run(f, verb, 0, path, value) != EINVAL)
-		fail_msg("%s %s was not refused", op_verb_to_str(verb), path);
-	assert_non_null(f->message);
-	assert_calls(f, "");
-}
 
 /* ---- disks ---- */
 
@@ -390,13 +324,9 @@ static void test_the_target_tree_is_scanned_without_counters_and_buttons(void **
 
 static void put_secret(const char *text)
 {
-	_cleanup_free_ char *folder = strf("%s/secrets", config_dir), *path = strf("%s/joe", folder);
-	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *path = strf("%s/secrets/joe", config_dir);
 
-	mkdir(folder, 0700);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	put_file(path, text, 0600);
 }
 
 #define PASSWORD "target/iscsi/iqn.t/tpgt_1/acls/iqn.a/auth/password"
@@ -436,23 +366,6 @@ static void test_the_kernels_word_for_no_secret_is_not_kept_as_one(void **state)
 	assert_int_equal(run(f, OP_KEEP_SECRET, 0, "kept", PASSWORD), ENOENT);
 }
 
-static int make_folder(void **state)
-{
-	return mkdtemp(config_dir) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-	return nftw(config_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -478,5 +391,5 @@ int main(void)
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_folders, remove_folders);
 }

@@ -58,9 +58,9 @@ static int forget(struct manager *m, const struct scope *s)
 	return 0;
 }
 
-int drift_update(struct manager *m, const struct scope *s)
+int drift_update(struct manager *m, const struct scope *s, const struct tree *target)
 {
-	_cleanup_(tree_freep) struct tree *target = NULL;
+	_cleanup_(tree_freep) struct tree *lowered = NULL;
 	_cleanup_scope_ struct scope wanted = { 0 };
 	size_t had;
 	int r = forget(m, s);
@@ -73,11 +73,11 @@ int drift_update(struct manager *m, const struct scope *s)
 		if (r >= 0 && element_is_wanted(m->wanted, &e))
 			r = strv_append(&wanted.elements, *text);
 	}
-	if (r >= 0)
-		r = kernel_lower(m->wanted, &wanted, &target, NULL);
+	if (r >= 0 && !target)
+		r = kernel_lower(m->wanted, &wanted, &lowered, NULL);
 	had = m->drift.n;
 	if (r >= 0)
-		r = kernel_compare(target, m->actual, &wanted, &m->drift);
+		r = kernel_compare(target ? target : lowered, m->actual, &wanted, &m->drift);
 	if (m->drift.n > had)
 		qsort(m->drift.items, m->drift.n, sizeof(*m->drift.items), compare_elements);
 	return r;

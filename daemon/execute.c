@@ -319,6 +319,14 @@ static void settle_moved_forward(struct txn *t)
 	}
 }
 
+static bool has_removals(const struct txn *t)
+{
+	for (size_t i = 0; i < t->plan.n; i++)
+		if (t->plan.steps[i]->phase == PHASE_REMOVE)
+			return true;
+	return false;
+}
+
 static void on_commit(void *userdata, uint64_t generation, const struct cfg_error *err)
 {
 	struct txn *t = userdata;
@@ -339,7 +347,9 @@ static void on_commit(void *userdata, uint64_t generation, const struct cfg_erro
 	txn_update_cache(t);
 	t->run.isolate = true;
 	t->run.stopping = t->cancelled;
-	txn_release_unneeded(t);
+	/* Else it ends now. */
+	if (has_removals(t))
+		txn_release_unneeded(t);
 	txn_set_state(t, JOB_REMOVING);
 	run_start(&t->run, 1u << PHASE_REMOVE);
 }

@@ -204,8 +204,9 @@ int marks_adopt(struct manager *m, const struct changes *c, struct cfg_error *er
 /* drift.c */
 const struct differences *drift_known(const struct manager *m);
 bool drift_has(const struct manager *m, const char *element);
-/* Compares what is wanted of these elements with what the kernel is now known to have. */
-int drift_update(struct manager *m, const struct scope *s);
+/* Compares what is wanted of these elements with what the kernel is now known to have. target: how that is in the kernel's terms, NULL if
+ * the caller does not know. */
+int drift_update(struct manager *m, const struct scope *s, const struct tree *target);
 
 /* adopt.c: what is in the kernel and not ours, as changes to the model; paths NULL: all of it. */
 /* Steps by which workers keep the secrets of what is adopted. */

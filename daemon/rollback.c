@@ -275,7 +275,7 @@ static void on_compared(void *userdata, struct cfg_error *err)
 		return;
 	}
 	cache_elements(t->m, t->reread, t->back_scope.elements);
-	drift_update(t->m, &t->back_scope);
+	drift_update(t->m, &t->back_scope, NULL);
 	owe_left(t);
 	txn_rolled_back(t);
 }

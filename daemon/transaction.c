@@ -167,9 +167,9 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 	/* Without memory for that it has not ended. */
 	if (r >= 0 && ledger_end(m->ledger, t->job.id, &line) >= 0)
 		manager_ledger_write(m, &line, NULL);
-	/* By what is wanted now, and not by its target: what it has given back others may have changed since. */
+	/* What it has given back others may have changed since: then its target says no more how all is to be. */
 	if (state == JOB_DONE && !t->request.dry_run)
-		drift_update(m, &t->scope);
+		drift_update(m, &t->scope, t->needed ? NULL : t->target);
 	if (!runs_on(t))
 		claims_release_all(&t->claims);
 	else if (t->unsettled)

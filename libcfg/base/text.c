@@ -110,13 +110,31 @@ static int cmp_digits(const char **a, const char **b)
 	return za < zb ? -1 : za > zb;
 }
 
+/* How many bytes two strings have in common at their beginning: eight at a time, since names often differ at their ends alone. */
+static size_t common_prefix(const char *a, const char *b)
+{
+	size_t len = strlen(a), len_b = strlen(b), n = 0;
+
+	if (len > len_b)
+		len = len_b;
+	for (; n + sizeof(uint64_t) <= len; n += sizeof(uint64_t)) {
+		uint64_t x, y;
+
+		memcpy(&x, a + n, sizeof(x));
+		memcpy(&y, b + n, sizeof(y));
+		if (x != y)
+			break;
+	}
+	while (n < len && a[n] == b[n])
+		n++;
+	return n;
+}
+
 int text_natural_cmp(const char *a, const char *b)
 {
-	size_t same = 0;
+	size_t same = common_prefix(a, b);
 	int c;
 
-	while (a[same] && a[same] == b[same])
-		same++;
 	if (a[same] == b[same])
 		return 0;
 	/* In the middle of a number it is the whole of that which counts. */
@@ -417,10 +435,14 @@ static int cmp_strings(const void *a, const void *b)
 
 void strv_sort_unique(char **v)
 {
-	size_t n = strv_len(v), kept = 0;
+	size_t n = 0, kept = 0;
 
-	if (!n)
+	/* Most lists come sorted. */
+	while (v && v[n] && (!n || text_natural_cmp(v[n - 1], v[n]) < 0))
+		n++;
+	if (!v || !v[n])
 		return;
+	n += strv_len(v + n);
 	qsort(v, n, sizeof(*v), cmp_strings);
 	for (size_t i = 0; i < n; i++) {
 		if (kept && streq(v[kept - 1], v[i]))

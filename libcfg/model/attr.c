@@ -95,7 +95,7 @@ static struct kind_info kinds[] = {
 			      .name_doc = "the number by which the initiator sees it, 0 to 65535",
 			      .doc = "A LUN of the portal group as one initiator sees it." },
 };
-_Static_assert(ARRAY_SIZE(kinds) == KIND_MAX, "each kind has its row");
+_Static_assert(ARRAY_SIZE(kinds) == KIND_MAX && KIND_MAX <= 32, "each kind has its row, and a bit in children");
 
 static size_t count_rows(const struct attr_row *rows)
 {
@@ -121,6 +121,15 @@ __attribute__((constructor)) static void complete_kinds(void)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		kinds[i].n_rows = count_rows(kinds[i].rows);
 		assert(kinds[i].n_rows <= ROWS_MAX);
+		kinds[i].direct_child = KIND_MAX;
+		for (size_t j = 0; j < ARRAY_SIZE(kinds); j++) {
+			if (kinds[j].parent != i)
+				continue;
+			if (kinds[j].direct)
+				kinds[i].direct_child = kinds[j].kind;
+			else
+				kinds[i].children |= 1u << j;
+		}
 	}
 }
 
@@ -131,18 +140,18 @@ const struct kind_info *kind_info(enum kind kind)
 
 enum kind kind_from_collection(enum kind parent, const char *collection)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].kind != KIND_ROOT && kinds[i].parent == parent && !kinds[i].direct && streq(kinds[i].collection, collection))
-			return kinds[i].kind;
+	for (uint32_t left = kinds[parent].children; left; left &= left - 1) {
+		const struct kind_info *info = &kinds[__builtin_ctz(left)];
+
+		if (*info->collection == *collection && streq(info->collection, collection))
+			return info->kind;
+	}
 	return KIND_MAX;
 }
 
 enum kind kind_direct_child(enum kind parent)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].direct && kinds[i].parent == parent)
-			return kinds[i].kind;
-	return KIND_MAX;
+	return kinds[parent].direct_child;
 }
 
 static const struct { const char *word; unsigned bit; } types[] = {

@@ -181,6 +181,8 @@ struct kind_info {
 	const char *prefix;		/* stands before the name in the kernel ("tpgt_") */
 	const struct attr_row *rows;	/* ended by a row without name */
 	size_t n_rows;
+	enum kind direct_child;		/* KIND_MAX: all kinds below it have collections */
+	uint32_t children;		/* those with collections, a bit for each kind */
 	/* Turns a name as typed into the canonical one; refuses bad ones. NULL: a plain name ([A-Za-z0-9._:-]{1,64}). */
 	int (*name_parse)(const char *text, char **ret, struct cfg_error *err);
 	const char *name_doc;		/* what a name may be, for messages and the manual */

@@ -17,7 +17,9 @@
 struct parts {
 	struct manager *m;
 	struct tree *rest;	/* the document's, borrowed */
-	struct tree *now;
+	struct tree *now, *next;
+	bool ahead;	/* next is taken (NULL: nothing is left), or next_r says what failed */
+	int next_r;
 	size_t limit;
 	size_t done;
 };
@@ -97,13 +99,13 @@ static int gather_users(struct gather *g, const struct object *backend)
 /* From the document into the part. */
 static int move(struct parts *p, struct object *unit)
 {
-	struct object *to = tree_root(p->now), *fabric = unit->parent;
+	struct object *to = tree_root(p->next), *fabric = unit->parent;
 	int r = 0;
 
 	if (fabric->kind == KIND_FABRIC) {
-		to = object_child(tree_root(p->now), KIND_FABRIC, fabric->name);
+		to = object_child(tree_root(p->next), KIND_FABRIC, fabric->name);
 		if (!to) {
-			r = object_add(tree_root(p->now), KIND_FABRIC, fabric->name, &to);
+			r = object_add(tree_root(p->next), KIND_FABRIC, fabric->name, &to);
 			if (r >= 0)
 				r = object_assign(to, fabric);
 		}
@@ -189,25 +191,46 @@ static int take_ports(struct parts *p)
 		size_t n = 0;
 
 		for (; here && names && *names; names++)
-			if (object_child(tree_root(p->now), KIND_SUBSYSTEM, *names))
+			if (object_child(tree_root(p->next), KIND_SUBSYSTEM, *names))
 				here[n++] = *names;
-		r = here ? copy_port(tree_root(p->now), port, row, here) : -ENOMEM;
+		r = here ? copy_port(tree_root(p->next), port, row, here) : -ENOMEM;
 	}
 	return r;
 }
 
-static int take_part(struct parts *p)
+static int take_next(struct parts *p)
 {
-	struct object *unit;
+	struct object *unit = next_unit(p);
 	int r = 0;
 
-	tree_free(p->now);
-	p->now = tree_new();
-	if (!p->now)
+	/* The first part is there in any case, if only with ports. */
+	if (!unit && p->now)
+		return 0;
+	p->next = tree_new();
+	if (!p->next)
 		return -ENOMEM;
-	while (r >= 0 && tree_count(p->now) < p->limit && (unit = next_unit(p)))
+	for (; r >= 0 && unit && tree_count(p->next) < p->limit; unit = next_unit(p))
 		r = take(p, unit);
 	return r < 0 ? r : take_ports(p);
+}
+
+void parts_look_ahead(struct parts *p)
+{
+	if (!p->ahead)
+		p->next_r = take_next(p);
+	p->ahead = true;
+}
+
+/* 1; 0 when nothing is left. */
+static int step_forward(struct parts *p)
+{
+	parts_look_ahead(p);
+	if (p->next_r < 0 || !p->next)
+		return p->next_r;
+	tree_free(p->now);
+	p->now = steal_ptr(p->next);
+	p->ahead = false;
+	return 1;
 }
 
 int parts_begin(struct txn *t)
@@ -227,7 +250,7 @@ int parts_begin(struct txn *t)
 	t->m->n_in_parts++;
 	t->parts->rest = r->document.tree;
 	t->parts->limit = n / PARTS_MAX > PART_OBJECTS ? n / PARTS_MAX : PART_OBJECTS;
-	return take_part(t->parts);
+	return step_forward(t->parts);
 }
 
 struct parts *parts_free(struct parts *p)
@@ -236,6 +259,7 @@ struct parts *parts_free(struct parts *p)
 		return NULL;
 	p->m->n_in_parts--;
 	tree_free(p->now);
+	tree_free(p->next);
 	free(p);
 	return NULL;
 }
@@ -248,7 +272,7 @@ const struct tree *parts_now(const struct parts *p)
 int parts_next(struct parts *p)
 {
 	p->done++;
-	return next_unit(p) ? take_part(p) < 0 ? -ENOMEM : 1 : 0;
+	return step_forward(p);
 }
 
 size_t parts_done(const struct parts *p)
@@ -277,5 +301,5 @@ static size_t count_but_ports(const struct tree *t)
 
 size_t parts_left(const struct parts *p, bool with_present)
 {
-	return count_but_ports(p->rest) + (with_present ? count_but_ports(p->now) : 0);
+	return count_but_ports(p->rest) + (p->next ? count_but_ports(p->next) : 0) + (with_present ? count_but_ports(p->now) : 0);
 }

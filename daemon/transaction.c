@@ -336,6 +336,8 @@ static void txn_read(struct txn *t)
 		on_read(t, NULL);
 	else if (!t->actual || scan_start(t->m, &t->scope, t->target, t->removes, t->actual, on_read, t, &t->scan) < 0)
 		txn_fail_code(t, ENOMEM, "out of memory");
+	else if (t->parts)
+		parts_look_ahead(t->parts);
 }
 
 /* ---- plan ---- */

@@ -106,6 +106,8 @@ struct parts *parts_free(struct parts *p);
 const struct tree *parts_now(const struct parts *p);
 /* The next part: 1, 0 when that was the last one, -ENOMEM. */
 int parts_next(struct parts *p);
+/* Makes the next part already, while there is nothing else to do. A failure is parts_next()'s to tell. */
+void parts_look_ahead(struct parts *p);
 /* How many parts are in force, and how many objects, ports not counted, no part had yet, or only the present one. */
 size_t parts_done(const struct parts *p);
 size_t parts_left(const struct parts *p, bool with_present);

@@ -143,7 +143,7 @@ enum kind kind_from_collection(enum kind parent, const char *collection)
 	for (uint32_t left = kinds[parent].children; left; left &= left - 1) {
 		const struct kind_info *info = &kinds[__builtin_ctz(left)];
 
-		if (*info->collection == *collection && streq(info->collection, collection))
+		if (streq(info->collection, collection))
 			return info->kind;
 	}
 	return KIND_MAX;

@@ -510,9 +510,22 @@ static bool written(const struct object *o, const struct attr_row *row, unsigned
 	return (flags & DOCUMENT_DEFAULTS ? object_effective(o, row) : object_get_row(o, row)) != NULL;
 }
 
+/* In the order of the table. Only defaults are in rows that have no value. */
+static const struct attr_row *next_row(const struct object *o, unsigned flags, size_t *at)
+{
+	const struct kind_info *info = kind_info(o->kind);
+
+	if (!(flags & DOCUMENT_DEFAULTS))
+		return object_next_row(o, o, at);
+	return *at < info->n_rows ? &info->rows[(*at)++] : NULL;
+}
+
 static int add_attrs(struct json_object *json, const struct object *o, unsigned flags)
 {
-	attr_foreach(row, o->kind) {
+	const struct attr_row *row;
+	size_t at = 0;
+
+	while ((row = next_row(o, flags, &at))) {
 		struct json_object *v;
 
 		if (!written(o, row, flags))

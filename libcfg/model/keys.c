@@ -2,6 +2,7 @@
 /* What must be one object's alone, or is looked up backwards, as strings. The index itself is object.c's. */
 #include "model/keys.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/text.h"
@@ -26,6 +27,19 @@ static const struct keyed {
 	{ KIND_TPG, "rtpi", "rtpi" },
 	{ KIND_SUBSYSTEM, "passthru_path", "device" },
 };
+
+/* By kind and row: one more than the place in keyed[], 0 for none. */
+static uint8_t keyed_rows[KIND_MAX][ROWS_MAX];
+
+__attribute__((constructor)) static void complete_keyed_rows(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keyed); i++) {
+		const struct attr_row *row = attr_find(keyed[i].kind, keyed[i].attr);
+
+		assert(row);
+		keyed_rows[keyed[i].kind][attr_index(keyed[i].kind, row)] = (uint8_t)(i + 1);
+	}
+}
 
 /* The parts one after the other, as far as there is room; NULL behind the last. Many are made for each object, too many for snprintf(). */
 static const char *make(struct key *k, const char *first, ...)
@@ -151,6 +165,8 @@ static size_t keys_of_address(const struct object *o, struct key k[KEYS_MAX])
 size_t keys_of_row(const struct object *o, const struct attr_row *row, struct key k[KEYS_MAX])
 {
 	const char *value = object_get_row(o, row);
+	size_t keyed_row = keyed_rows[o->kind][attr_index(o->kind, row)];
+	const char *what;
 
 	if (is_address(o, row))
 		return keys_of_address(o, k);
@@ -164,18 +180,15 @@ size_t keys_of_row(const struct object *o, const struct attr_row *row, struct ke
 		key_of_ana_group(&k[0], value);
 		return streq(value, "1") ? 0 : 1;
 	}
-	for (const struct keyed *d = keyed; d < keyed + ARRAY_SIZE(keyed); d++)
-		if (d->kind == o->kind && streq(d->attr, row->name)) {
-			/* All zeros is no NGUID, and nothing that only one could have. */
-			if (row->type == ATTR_NGUID && strspn(value, "0-") == strlen(value))
-				return 0;
-			make(&k[0], d->what, ":", value, NULL);
-			if (!streq(d->what, "serial"))
-				return 1;
-			key_of_naa(&k[1], value);
-			return key_of_serial(&k[2], value) ? 3 : 2;
-		}
-	return 0;
+	/* All zeros is no NGUID, and nothing that only one could have. */
+	if (!keyed_row || (row->type == ATTR_NGUID && strspn(value, "0-") == strlen(value)))
+		return 0;
+	what = keyed[keyed_row - 1].what;
+	make(&k[0], what, ":", value, NULL);
+	if (!streq(what, "serial"))
+		return 1;
+	key_of_naa(&k[1], value);
+	return key_of_serial(&k[2], value) ? 3 : 2;
 }
 
 bool keys_are_of(const struct object *o, const struct attr_row *row)

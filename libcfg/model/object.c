@@ -144,14 +144,12 @@ static int index_name(struct object *o)
 	return 0;
 }
 
-/* Takes a whole object out of the index. */
-static void unindex(struct object *o)
+static void unindex_values(struct object *o)
 {
 	const struct attr_row *row;
 	struct key k[KEYS_MAX];
 	size_t at = 0;
 
-	unindex_name(o);
 	while ((row = object_next_row(o, o, &at))) {
 		size_t n = keys_are_of(o, row) ? keys_of_row(o, row, k) : 0;
 
@@ -160,6 +158,27 @@ static void unindex(struct object *o)
 		while (n--)
 			index_del(o->tree, k[n].text, o);
 	}
+}
+
+/* All or none. */
+static int index_values(struct object *o)
+{
+	const struct attr_row *row;
+	struct key k[KEYS_MAX];
+	size_t at = 0;
+	int r = 0;
+
+	while (r >= 0 && (row = object_next_row(o, o, &at))) {
+		size_t n = keys_are_of(o, row) ? keys_of_row(o, row, k) : 0;
+
+		if (attr_is_list(row))
+			r = index_names(o, row, object_get_list(o, row), NULL, true);
+		for (size_t i = 0; r >= 0 && i < n; i++)
+			r = index_add(o->tree, k[i].text, o);
+	}
+	if (r < 0)
+		unindex_values(o);
+	return r;
 }
 
 static bool holds(const struct key *k, size_t n, const struct key *key)
@@ -299,7 +318,8 @@ static void object_destroy(struct object *o, struct tree *tree)
 	for (size_t i = 0; i < o->n_children; i++)
 		object_destroy(o->children[i], tree);
 	if (tree) {
-		unindex(o);
+		unindex_name(o);
+		unindex_values(o);
 		tree->count--;
 	}
 	values_clear(o);
@@ -666,12 +686,45 @@ bool object_values_equal(const struct object *a, const struct object *b)
 	return true;
 }
 
+/* To one that has no values yet. */
+static int copy_values(struct object *to, const struct object *from)
+{
+	size_t n = value_count(from), at = 0;
+	const struct attr_row *row;
+	int r = 0;
+
+	/* What it had once may have left an array. */
+	free(to->values);
+	to->values = n ? calloc(n, sizeof(*to->values)) : NULL;
+	if (n && !to->values)
+		return -ENOMEM;
+	memcpy(to->present, from->present, sizeof(to->present));
+	for (size_t i = 0; (row = object_next_row(from, from, &at)); i++) {
+		if (attr_is_list(row))
+			to->values[i].list = strv_copy(from->values[i].list);
+		else
+			to->values[i].text = strdup(from->values[i].text);
+		if (!to->values[i].text)
+			r = -ENOMEM;
+	}
+	if (r >= 0 && to->tree)
+		r = index_values(to);
+	if (r < 0) {
+		values_clear(to);
+		memset(to->present, 0, sizeof(to->present));
+		free(steal_ptr(to->values));
+	}
+	return r;
+}
+
 int object_assign(struct object *to, const struct object *from)
 {
 	const struct attr_row *row;
 	size_t at = 0;
 	int r = 0;
 
+	if (!value_count(to))
+		return copy_values(to, from);
 	while (r >= 0 && (row = object_next_row(to, from, &at)))
 		r = attr_is_list(row) ? object_set_list(to, row, object_get_list(from, row)) :
 					object_set(to, row, object_get_row(from, row));

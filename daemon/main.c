@@ -359,6 +359,7 @@ int main(int argc, char **argv)
 		.config_dir = o.config_dir,
 		.run_dir = o.run_dir,
 		.workers = settings.workers,
+		.removers = settings.removers,
 		.readers = settings.readers,
 		.expedite = settings.expedite,
 		.stuck_max = settings.stuck_max,

@@ -184,7 +184,7 @@ int pool_held(struct pool *p, uint64_t usec, char ***ret_elements, char ***ret_o
 	for (const struct process *w = p->processes; w && r >= 0; w = w->next) {
 		struct worker_page page;
 
-		if (!w->work || w->work->class != WORK_CHANGE || !is_held(w, now, usec))
+		if (!w->work || !changes_kernel(w->work->class) || !is_held(w, now, usec))
 			continue;
 		r = add_element(ret_elements, present_label(p, w->pid, w->work->label, &page));
 		if (r >= 0)

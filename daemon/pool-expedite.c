@@ -51,7 +51,7 @@ void expedite_come(struct work *w)
 {
 	struct pool *p = w->pool;
 
-	if (!p->settings.expedite || w->class != WORK_CHANGE || !waits_for_rcu(w->ops))
+	if (!p->settings.expedite || !changes_kernel(w->class) || !waits_for_rcu(w->ops))
 		return;
 	w->counts = true;
 	p->n_counts++;

@@ -10,6 +10,11 @@
 
 #define CLASSES (WORK_WATCH + 1)
 
+static inline bool changes_kernel(enum work_class class)
+{
+	return class == WORK_CHANGE || class == WORK_REMOVE;
+}
+
 /* In order of arrival. */
 struct work_list {
 	struct work *first, *last;

@@ -170,30 +170,35 @@ static struct work *older(struct work *a, struct work *b)
 	return !a || (b && b->number < a->number) ? b : a;
 }
 
-static struct work *next_work(struct pool *p, enum work_class class)
-{
-	struct work_list *waiting = p->classes[class].waiting;
-	struct work *none = head(p, &waiting[TOKEN_NONE]);
-	struct work *ports = head(p, &waiting[TOKEN_PORTS]), *hosts = head(p, &waiting[TOKEN_HOSTS]);
-	struct work *best = none;
-
-	if (ports && token_free(p, ports, TOKEN_HOSTS, hosts))
-		best = older(best, ports);
-	if (hosts && token_free(p, hosts, TOKEN_PORTS, ports))
-		best = older(best, hosts);
-	return best;
-}
-
 static enum token other_token(const struct work *w)
 {
 	return w->token == TOKEN_PORTS ? TOKEN_HOSTS : TOKEN_PORTS;
 }
 
+/* Who waits longest for the other token may be of another class. */
 static bool token_free_for(struct pool *p, const struct work *w)
 {
 	enum token other = other_token(w);
+	struct work *longest = NULL;
 
-	return w->token == TOKEN_NONE || token_free(p, w, other, p->classes[w->class].waiting[other].first);
+	if (w->token == TOKEN_NONE)
+		return true;
+	for (size_t i = 0; i < CLASSES; i++)
+		longest = older(longest, head(p, &p->classes[i].waiting[other]));
+	return token_free(p, w, other, longest);
+}
+
+static struct work *next_work(struct pool *p, enum work_class class)
+{
+	struct work *best = NULL;
+
+	for (size_t k = 0; k < TOKEN_MAX; k++) {
+		struct work *w = head(p, &p->classes[class].waiting[k]);
+
+		if (w && token_free_for(p, w))
+			best = older(best, w);
+	}
+	return best;
 }
 
 /* The first that waits of an owner that has no worker. Only when all are taken, and somebody is so: what waits may be much. */
@@ -202,7 +207,7 @@ static struct work *next_starving(struct pool *p, enum work_class class)
 	struct class_state *c = &p->classes[class];
 	struct work *best = NULL;
 
-	if (class != WORK_CHANGE || !p->starving || c->counted + c->replaced >= c->limit + p->settings.stuck_max)
+	if (!changes_kernel(class) || !p->starving || c->counted + c->replaced >= c->limit + p->settings.stuck_max)
 		return NULL;
 	for (size_t k = 0; k < TOKEN_MAX; k++) {
 		struct work *w = c->waiting[k].first;
@@ -214,15 +219,22 @@ static struct work *next_starving(struct pool *p, enum work_class class)
 	return best;
 }
 
+/* Whether something of its owner's waits there that is behind nothing stuck. */
+static bool gets_on(struct pool *p, const struct work_list *l, const struct pool_owner *o)
+{
+	for (const struct work *w = l->first; w; w = w->next)
+		if (w->owner == o && !is_behind_stuck(p, w->queue) && (token_free_for(p, w) || !p->tokens_stuck[other_token(w)]))
+			return true;
+	return false;
+}
+
 bool pool_owner_hangs(struct pool *p, const struct pool_owner *o)
 {
-	struct class_state *c = &p->classes[WORK_CHANGE];
-
 	if (o->running != o->stuck)
 		return false;
-	for (size_t k = 0; o->waiting && k < TOKEN_MAX; k++)
-		for (const struct work *w = c->waiting[k].first; w; w = w->next)
-			if (w->owner == o && !is_behind_stuck(p, w->queue) && (token_free_for(p, w) || !p->tokens_stuck[other_token(w)]))
+	for (size_t i = 0; o->waiting && i < CLASSES; i++)
+		for (size_t k = 0; k < TOKEN_MAX; k++)
+			if (gets_on(p, &p->classes[i].waiting[k], o))
 				return false;
 	return true;
 }
@@ -282,7 +294,7 @@ static unsigned dispatch_class(struct pool *p, enum work_class class)
 void pool_dispatch(struct pool *p)
 {
 	/* State first: commits wait for nothing else. */
-	static const enum work_class order[] = { WORK_STATE, WORK_READ, WORK_CHANGE, WORK_WATCH };
+	static const enum work_class order[] = { WORK_STATE, WORK_READ, WORK_CHANGE, WORK_REMOVE, WORK_WATCH };
 	unsigned lacking = 0;
 
 	_Static_assert(ARRAY_SIZE(order) == CLASSES, "each class has its turn");
@@ -325,7 +337,7 @@ int pool_submit(struct pool *p, enum work_class class, enum token token, const s
 {
 	struct work *w;
 
-	if (token != TOKEN_NONE && class != WORK_CHANGE)
+	if (token != TOKEN_NONE && !changes_kernel(class))
 		return -EINVAL;
 	w = calloc(1, sizeof(*w));
 	if (!w)
@@ -384,6 +396,7 @@ int pool_new(sd_event *e, int forkserver_fd, const struct pool_settings *s, stru
 	p->settings = *s;
 	p->server = forkserver_fd;
 	p->classes[WORK_CHANGE].limit = s->workers ? s->workers : 1;
+	p->classes[WORK_REMOVE].limit = s->removers ? s->removers : 1;
 	p->classes[WORK_READ].limit = s->readers ? s->readers : 1;
 	p->classes[WORK_STATE].limit = 1;
 	p->classes[WORK_WATCH].limit = WATCHES_MAX;

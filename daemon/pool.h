@@ -20,6 +20,7 @@ struct work;
 
 enum work_class {
 	WORK_CHANGE,	/* configfs and devices */
+	WORK_REMOVE,	/* the same: what waits for the kernel rather than for a processor, so more of it at a time */
 	WORK_READ,	/* some workers are kept for these */
 	WORK_STATE,	/* the daemon's own files; one at a time, in order, also behind a stuck one */
 	WORK_WATCH,	/* OP_WAIT_CHANGE: a worker of its own, which may wait for ever and is killed by pool_cancel() */
@@ -46,7 +47,7 @@ typedef void (*work_done_fn)(void *userdata, const struct work_result *result);
 struct pool_settings {
 	const char *kernel;		/* kfs_new() spec */
 	const char *state_dir, *config_dir, *run_dir;	/* the only folders for WORK_STATE */
-	unsigned workers;		/* at work at the same time */
+	unsigned workers, removers;	/* at work at the same time: at WORK_CHANGE, at WORK_REMOVE */
 	unsigned readers;		/* kept for WORK_READ */
 	unsigned expedite;		/* so many removals from target/ at a time expedite RCU; 0: never */
 	unsigned stuck_max;		/* workers of a class beyond those: in the place of stuck ones, and for owners that have none */
@@ -65,11 +66,11 @@ int pool_new(sd_event *e, int forkserver_fd, const struct pool_settings *s, stru
 /* Work that is left is forgotten without calling done; workers end by themselves. */
 struct pool *pool_free(struct pool *p);
 
-/* ops, queue and label are borrowed until done is called. label: "object: what" for status. token: see plan.h, WORK_CHANGE only; steps of
- * different tokens never run together, and take turns in the order in which they came. */
+/* ops, queue and label are borrowed until done is called. label: "object: what" for status. token: see plan.h, of changes and
+ * removals only; steps of different tokens never run together, and take turns in the order in which they came. */
 int pool_submit(struct pool *p, enum work_class class, enum token token, const struct oplist *ops, const char *queue,
 		const char *label, work_done_fn done, void *userdata, struct work **ret);
-/* Right after it was submitted, WORK_CHANGE only. */
+/* Right after it was submitted, changes and removals only. */
 void pool_own(struct work *w, struct pool_owner *owner);
 /* What it has in workers is stuck, all of it, and the rest waits behind what is. */
 bool pool_owner_hangs(struct pool *p, const struct pool_owner *o);

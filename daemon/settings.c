@@ -46,8 +46,9 @@ static const char *const levels[] = {
 
 static const struct setting table[] = {
 	ROW(workers, SETTING_NUMBER, 1, 1024, "32",
-	    "Worker processes that change the kernel at the same time, made when there is work for them. Removing many objects waits "
-	    "for the kernel and not for a processor, so more workers than processors make sense."),
+	    "Worker processes that make and change objects of the kernel at the same time, started when there is work for them."),
+	ROW(removers, SETTING_NUMBER, 1, 1024, "64",
+	    "The same for removing them, beside those. Removals wait for the kernel and not for a processor, so many at a time make sense."),
 	ROW(readers, SETTING_NUMBER, 1, 64, "2",
 	    "Worker processes that are kept for reading, so that looking never waits for a change."),
 	ROW(bridge_queue, SETTING_NUMBER, 1, 1024, "128",

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 struct settings {
-	unsigned workers;
+	unsigned workers, removers;
 	unsigned readers;
 	unsigned bridge_queue;
 	unsigned expedite;

@@ -18,7 +18,7 @@ setup() {
 		echo 'DHHC-1:00:ia6zGodOr4SEG0Zzaw398rpY0wqipUWj4jWjUh4HWUz6aQ2n:' >"$T/etc/secrets/other.key"
 	)
 	# With one worker calls come in the same order each time; RCU is expedited beside a job, not by it.
-	printf 'workers = 1;\nreaders = 1;\nstuck_seconds = 1;\nexpedite = 0;\n' >"$T/nvmetd.conf"
+	printf 'workers = 1;\nremovers = 1;\nreaders = 1;\nstuck_seconds = 1;\nexpedite = 0;\n' >"$T/nvmetd.conf"
 	start_bus
 }
 

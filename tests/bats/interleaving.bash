@@ -9,7 +9,7 @@ setup() {
 	[ ! -d /dev/shm ] || export TMPDIR=/dev/shm
 	make_work_dir
 	# Nobody has to wait for a worker, and nothing that is held back counts as stuck.
-	printf 'workers = 16;\nreaders = 4;\nstuck_seconds = 3600;\nexpedite = 0;\n' >"$T/nvmetd.conf"
+	printf 'workers = 16;\nremovers = 16;\nreaders = 4;\nstuck_seconds = 3600;\nexpedite = 0;\n' >"$T/nvmetd.conf"
 	start_bus
 }
 

@@ -10,7 +10,7 @@ both() {
 	drive "$1"
 	teardown
 	setup
-	printf 'workers = 4;\nreaders = 2;\nstuck_seconds = 1;\nexpedite = 0;\n' >"$T/nvmetd.conf"
+	printf 'workers = 4;\nremovers = 4;\nreaders = 2;\nstuck_seconds = 1;\nexpedite = 0;\n' >"$T/nvmetd.conf"
 	drive "$1"
 }
 

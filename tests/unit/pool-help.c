@@ -50,7 +50,7 @@ int setup(void **state)
 	snprintf(f->config_dir, sizeof(f->config_dir), "%s/etc", f->top);
 	f->kernel = strf("configfs:%s", f->top);
 	f->settings = (struct pool_settings){ .kernel = f->kernel, .state_dir = f->state_dir, .config_dir = f->config_dir,
-					      .run_dir = f->run_dir, .workers = 4, .readers = 2, .stuck_max = 4,
+					      .run_dir = f->run_dir, .workers = 4, .removers = 4, .readers = 2, .stuck_max = 4,
 					      .stuck_usec = PATIENCE };
 	f->server = -1;
 	*state = f;

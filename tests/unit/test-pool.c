@@ -159,6 +159,35 @@ static void test_reading_is_kept_free(void **state)
 	wait_for_all(f);
 }
 
+static struct job *quick_removal(struct fixture *f, const char *path, enum token token)
+{
+	struct job *j = job_new(f);
+
+	job_op(j, OP_MKDIR, path, NULL);
+	return submit_as(f, j, WORK_REMOVE, token, NULL);
+}
+
+static void test_removals_have_their_own(void **state)
+{
+	struct fixture *f = *state;
+	struct job *behind;
+
+	f->settings.workers = 1;
+	f->settings.removers = 1;
+	start(f);
+	hang(f, "nvmet/hang", TOKEN_NONE, NULL);
+	behind = quick(f, "nvmet/behind", TOKEN_NONE, NULL);
+	wait_busy(f, "write nvmet/hang", NULL);
+	for (int i = 0; i < 3; i++) {
+		_cleanup_free_ char *name = strf("nvmet/removal%d", i);
+
+		wait_for(f, quick_removal(f, name, TOKEN_NONE));
+	}
+	assert_false(behind->finished);
+	release(f, "nvmet/hang");
+	wait_for_all(f);
+}
+
 static void test_token_is_for_changes(void **state)
 {
 	struct fixture *f = *state;
@@ -186,7 +215,7 @@ static void test_tokens_exclude(void **state)
 		job_op(j, OP_MKDIR, sign, NULL);
 		job_op(j, OP_SCAN, "nvmet", NULL);
 		job_op(j, OP_RMDIR, sign, NULL);
-		submit_as(f, j, WORK_CHANGE, token, NULL);
+		submit_as(f, j, rand_r(&seed) % 2 ? WORK_CHANGE : WORK_REMOVE, token, NULL);
 	}
 	wait_for_all(f);
 	for (int i = 0; i < f->n_jobs; i++) {
@@ -203,6 +232,25 @@ static void test_tokens_take_turns(void **state)
 {
 	start(*state);
 	assert_turns(*state);
+}
+
+/* One that removes has its turn before one that came later and does not. */
+static void test_tokens_take_turns_across_classes(void **state)
+{
+	struct fixture *f = *state;
+	struct job *removal, *later;
+
+	start(f);
+	hang(f, "nvmet/hang", TOKEN_PORTS, NULL);
+	wait_busy(f, "write nvmet/hang", NULL);
+	removal = quick_removal(f, "nvmet/removal", TOKEN_HOSTS);
+	later = quick(f, "nvmet/later", TOKEN_PORTS, NULL);
+	wait_for(f, quick_removal(f, "nvmet/none", TOKEN_NONE));
+	let_pass(f, 100000);
+	assert_false(removal->finished || later->finished);
+	release(f, "nvmet/hang");
+	wait_for_all(f);
+	assert_true(removal->turn < later->turn);
 }
 
 /* The other token must wait for what is stuck, however long; its own need not wait with it. */
@@ -569,9 +617,11 @@ int main(void)
 		TEST(test_large_messages),
 		TEST(test_state_in_order),
 		TEST(test_reading_is_kept_free),
+		TEST(test_removals_have_their_own),
 		TEST(test_token_is_for_changes),
 		TEST(test_tokens_exclude),
 		TEST(test_tokens_take_turns),
+		TEST(test_tokens_take_turns_across_classes),
 		TEST(test_stuck_token),
 		TEST(test_cancel_frees_the_turn),
 		TEST(test_stuck_is_replaced),

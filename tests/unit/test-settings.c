@@ -143,7 +143,7 @@ static void test_types(void **state)
 static void test_names(void **state)
 {
 	assert_refused("readers = 3;\nreaders = 3;", 2, "duplicate setting name");
-	assert_refused("\nworker = 3;", 2, "there is no setting \"worker\"; there are workers, readers, ");
+	assert_refused("\nworker = 3;", 2, "there is no setting \"worker\"; there are workers, removers, readers, ");
 	assert_refused("Workers = 3;", 1, "there is no setting \"Workers\"");
 	assert_refused("daemon : { workers = 3; };", 1, "there is no setting \"daemon\"");
 }
@@ -214,7 +214,7 @@ static void test_sample(void **state)
 			taken++;
 		}
 	}
-	assert_int_equal(taken, 14);
+	assert_int_equal(taken, 15);
 	load(text, &t);
 	assert_string_equal(s.kernel, d.kernel);
 	assert_string_equal(t.kernel, d.kernel);

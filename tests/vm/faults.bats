@@ -8,7 +8,7 @@ setup() {
 	clean_slate
 	ram_disks
 	# One worker, so that the k-th call of a process is the k-th call.
-	printf 'workers = 1;\nreaders = 1;\nexpedite = 0;\n' >/etc/nvmetctl/nvmetd.conf
+	printf 'workers = 1;\nremovers = 1;\nreaders = 1;\nexpedite = 0;\n' >/etc/nvmetctl/nvmetd.conf
 	daemon stop
 	daemon start
 	nvmetctl create "hosts/$NQN:h0" \

@@ -24,6 +24,8 @@ static void cache_object(struct tree *cache, const struct tree *target, const ch
 {
 	const struct object *wanted = tree_find(target, path);
 	struct object *o = tree_find(cache, path);
+	const struct attr_row *row;
+	size_t at = 0;
 
 	if (!wanted) {
 		if (o)
@@ -33,21 +35,25 @@ static void cache_object(struct tree *cache, const struct tree *target, const ch
 	if (!o && tree_add(cache, path, &o) < 0)
 		return;
 	/* What is not said stays as the kernel has it, but for what can be empty. */
-	attr_foreach(row, wanted->kind)
+	while ((row = object_next_row(wanted, o, &at)))
 		if (!attr_is_list(row) && (object_get_row(wanted, row) || row_differs(wanted, o, row)))
 			object_set(o, row, object_get_row(wanted, row));
+}
+
+static void cache_parsed(struct manager *m, const struct tree *tree, const char *text, const struct element *e)
+{
+	if (e->edge)
+		cache_edge(m->actual, tree, e);
+	else
+		cache_object(m->actual, tree, text);
 }
 
 static void cache_element(struct manager *m, const struct tree *tree, const char *text)
 {
 	_cleanup_element_ struct element e = { 0 };
 
-	if (element_parse(text, &e) < 0)
-		return;
-	if (e.edge)
-		cache_edge(m->actual, tree, &e);
-	else
-		cache_object(m->actual, tree, text);
+	if (element_parse(text, &e) >= 0)
+		cache_parsed(m, tree, text, &e);
 }
 
 void cache_elements(struct manager *m, const struct tree *tree, char *const *elements)
@@ -87,7 +93,7 @@ void txn_update_cache(struct txn *t)
 		/* What is still there is as it was known before. */
 		if (t->removes && map_get(undone, by))
 			continue;
-		cache_element(t->m, map_get(done, by) && !map_get(undone, by) ? t->target : t->actual, *text);
+		cache_parsed(t->m, map_get(done, by) && !map_get(undone, by) ? t->target : t->actual, *text, &e);
 	}
 }
 

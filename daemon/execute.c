@@ -254,6 +254,7 @@ static void count_needs(struct txn *t)
 void txn_release_unneeded(struct txn *t)
 {
 	count_needs(t);
+	t->gave_back |= t->needed != NULL;
 	for (size_t i = 0; t->needed && i < t->claims.n; i++) {
 		const char *key = claims_key(&t->claims, i);
 

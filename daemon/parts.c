@@ -20,6 +20,7 @@ struct parts {
 	struct tree *now, *next;
 	bool ahead;	/* next is taken (NULL: nothing is left), or next_r says what failed */
 	int next_r;
+	sd_event_source *idle;	/* takes it */
 	size_t limit;
 	size_t done;
 };
@@ -214,17 +215,32 @@ static int take_next(struct parts *p)
 	return r < 0 ? r : take_ports(p);
 }
 
-void parts_look_ahead(struct parts *p)
+static void look_ahead(struct parts *p)
 {
 	if (!p->ahead)
 		p->next_r = take_next(p);
 	p->ahead = true;
 }
 
+static int on_idle(sd_event_source *source, void *userdata)
+{
+	look_ahead(userdata);
+	return 0;
+}
+
+void parts_look_ahead(struct parts *p)
+{
+	/* Without it the part is taken when it is needed. */
+	if (!p->idle && sd_event_add_defer(p->m->event, &p->idle, on_idle, p) >= 0)
+		sd_event_source_set_priority(p->idle, SD_EVENT_PRIORITY_IDLE);
+	if (p->idle)
+		sd_event_source_set_enabled(p->idle, SD_EVENT_ONESHOT);
+}
+
 /* 1; 0 when nothing is left. */
 static int step_forward(struct parts *p)
 {
-	parts_look_ahead(p);
+	look_ahead(p);
 	if (p->next_r < 0 || !p->next)
 		return p->next_r;
 	tree_free(p->now);
@@ -258,6 +274,7 @@ struct parts *parts_free(struct parts *p)
 	if (!p)
 		return NULL;
 	p->m->n_in_parts--;
+	sd_event_source_disable_unref(p->idle);
 	tree_free(p->now);
 	tree_free(p->next);
 	free(p);
@@ -289,17 +306,18 @@ static size_t count(const struct object *o)
 	return n;
 }
 
+/* Of a part that could not be taken there is nothing. */
 static size_t count_but_ports(const struct tree *t)
 {
-	const struct object *root = tree_root(t);
+	const struct object *root = t ? tree_root(t) : NULL;
 	size_t n = 0;
 
-	for (size_t i = 0; i < root->n_children; i++)
+	for (size_t i = 0; root && i < root->n_children; i++)
 		n += root->children[i]->kind == KIND_PORT ? 0 : count(root->children[i]);
 	return n;
 }
 
 size_t parts_left(const struct parts *p, bool with_present)
 {
-	return count_but_ports(p->rest) + (p->next ? count_but_ports(p->next) : 0) + (with_present ? count_but_ports(p->now) : 0);
+	return count_but_ports(p->rest) + count_but_ports(p->next) + (with_present ? count_but_ports(p->now) : 0);
 }

@@ -69,7 +69,8 @@ struct class_state {
 	size_t n_waiting;
 	unsigned limit;
 	unsigned counted;	/* workers that are at it */
-	unsigned replaced;	/* stuck ones that are not counted */
+	unsigned stuck;		/* all that are */
+	unsigned replaced;	/* those of them that are not counted */
 };
 
 struct pool {

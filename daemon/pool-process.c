@@ -51,6 +51,7 @@ static void mark_stuck(struct process *w)
 	expedite_go(w->work);
 	w->pool->n_stuck++;
 	w->pool->tokens_stuck[w->work->token]++;
+	w->pool->classes[w->work->class].stuck++;
 	if (w->work->owner)
 		w->work->owner->stuck++;
 	replace_stuck(w->pool, w->work->class);
@@ -74,6 +75,7 @@ static struct work *count_out(struct process *w)
 	if (was_stuck) {
 		p->n_stuck--;
 		p->tokens_stuck[work->token]--;
+		p->classes[work->class].stuck--;
 		if (work->owner)
 			work->owner->stuck--;
 	}

@@ -175,6 +175,12 @@ static enum token other_token(const struct work *w)
 	return w->token == TOKEN_PORTS ? TOKEN_HOSTS : TOKEN_PORTS;
 }
 
+/* All that its limits allow it is stuck. */
+static bool is_shut(const struct class_state *c)
+{
+	return c->counted >= c->limit && c->stuck - c->replaced == c->counted;
+}
+
 /* Who waits longest for the other token may be of another class. */
 static bool token_free_for(struct pool *p, const struct work *w)
 {
@@ -184,7 +190,8 @@ static bool token_free_for(struct pool *p, const struct work *w)
 	if (w->token == TOKEN_NONE)
 		return true;
 	for (size_t i = 0; i < CLASSES; i++)
-		longest = older(longest, head(p, &p->classes[i].waiting[other]));
+		if (!is_shut(&p->classes[i]))
+			longest = older(longest, head(p, &p->classes[i].waiting[other]));
 	return token_free(p, w, other, longest);
 }
 
@@ -233,13 +240,19 @@ bool pool_owner_hangs(struct pool *p, const struct pool_owner *o)
 	if (o->running != o->stuck)
 		return false;
 	for (size_t i = 0; o->waiting && i < CLASSES; i++)
-		for (size_t k = 0; k < TOKEN_MAX; k++)
+		for (size_t k = 0; !is_shut(&p->classes[i]) && k < TOKEN_MAX; k++)
 			if (gets_on(p, &p->classes[i].waiting[k], o))
 				return false;
 	return true;
 }
 
 /* ---- giving out ---- */
+
+/* When the loop turns: what is submitted together is given out together, and done is never called from within pool_submit(). */
+static void dispatch_later(struct pool *p)
+{
+	sd_event_source_set_enabled(p->defer, SD_EVENT_ONESHOT);
+}
 
 void pool_ended(struct work *w, const struct work_result *result)
 {
@@ -269,6 +282,9 @@ static bool start(struct pool *p, struct work *w)
 	if (r == -EPIPE)
 		return false;
 	leave_line(w);
+	/* It may have been what kept the other token waiting. */
+	if (r < 0)
+		dispatch_later(p);
 	if (r == -EMSGSIZE)
 		pool_refuse(w, EMSGSIZE, "the step is too large to be handed to a worker");
 	else if (r < 0)
@@ -293,8 +309,12 @@ static unsigned dispatch_class(struct pool *p, enum work_class class)
 
 void pool_dispatch(struct pool *p)
 {
-	/* State first: commits wait for nothing else. */
-	static const enum work_class order[] = { WORK_STATE, WORK_READ, WORK_CHANGE, WORK_REMOVE, WORK_WATCH };
+	struct work *change = next_work(p, WORK_CHANGE), *removal = next_work(p, WORK_REMOVE);
+	bool removals_first = removal && older(change, removal) == removal;
+	/* State first: commits wait for nothing else. Workers may be too few for all that limits allow: then age counts. */
+	const enum work_class order[] = {
+		WORK_STATE, WORK_READ, removals_first ? WORK_REMOVE : WORK_CHANGE, removals_first ? WORK_CHANGE : WORK_REMOVE, WORK_WATCH,
+	};
 	unsigned lacking = 0;
 
 	_Static_assert(ARRAY_SIZE(order) == CLASSES, "each class has its turn");
@@ -324,12 +344,6 @@ static int on_defer(sd_event_source *source, void *userdata)
 {
 	pool_dispatch(userdata);
 	return 0;
-}
-
-/* When the loop turns: what is submitted together is given out together, and done is never called from within pool_submit(). */
-static void dispatch_later(struct pool *p)
-{
-	sd_event_source_set_enabled(p->defer, SD_EVENT_ONESHOT);
 }
 
 int pool_submit(struct pool *p, enum work_class class, enum token token, const struct oplist *ops, const char *queue,

@@ -231,15 +231,16 @@ static const char *queue_of(const struct errand *e)
 	return queue;
 }
 
-static enum work_class class_of(const struct step *s)
+/* A way back removes and makes in one go, in an order of its own. */
+static enum work_class class_of(const struct run *r)
 {
-	return s->phase == PHASE_REMOVE ? WORK_REMOVE : WORK_CHANGE;
+	return r->phases == 1u << PHASE_REMOVE ? WORK_REMOVE : WORK_CHANGE;
 }
 
 static int submit(struct errand *e)
 {
 	const struct run_step *first = e->steps[0];
-	int r = pool_submit(e->run->pool, class_of(first->step), first->step->token, e->n > 1 ? &e->ops : &first->step->ops, queue_of(e),
+	int r = pool_submit(e->run->pool, class_of(e->run), first->step->token, e->n > 1 ? &e->ops : &first->step->ops, queue_of(e),
 			    first->label, on_work_done, e, &e->work);
 
 	if (r >= 0)
@@ -316,12 +317,7 @@ static void gather(struct run *r, struct run_step *s)
 	r->gathered_last = s;
 }
 
-static bool may_go_together(const struct step *a, const struct step *b)
-{
-	return a->token == b->token && class_of(a) == class_of(b);
-}
-
-/* What has become ready in one go and is brief goes together. */
+/* What has become ready in one go and is brief goes together, a token by itself. */
 static void send_gathered(struct run *r)
 {
 	size_t most = errand_size(r);
@@ -330,7 +326,7 @@ static void send_gathered(struct run *r)
 		struct run_step *first = r->gathered, *s = first;
 		size_t n = 0;
 
-		for (; s && n < most && may_go_together(s->step, first->step); s = s->gathered)
+		for (; s && n < most && s->step->token == first->step->token; s = s->gathered)
 			n++;
 		r->gathered = s;
 		if (!s)

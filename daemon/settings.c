@@ -61,7 +61,7 @@ static const struct setting table[] = {
 	    "A worker that has been in one kernel call for so many seconds counts as stuck: it is reported, and replaced by "
 	    "another one."),
 	ROW(stuck_max, SETTING_NUMBER, 0, 1024, "256",
-	    "Workers beyond the number that works at the same time: in the place of stuck ones, and for jobs that would have to wait "
+	    "Workers beyond workers, and as many beyond removers: in the place of stuck ones, and for jobs that would have to wait "
 	    "until another job gives one back. When there are so many, what comes waits."),
 	ROW(generations_kept, SETTING_NUMBER, 1, 10000, "30",
 	    "Earlier states that are kept for nvmetctl rollback. The oldest goes when a new one is kept."),

@@ -62,6 +62,7 @@ static void shed_work(struct txn *t)
 	claims_release_all(&t->claims);
 	t->by_path = map_free(t->by_path);
 	t->needed = map_free(t->needed);
+	t->gave_back = false;
 	run_done(&t->run);
 	run_done(&t->back_run);
 	plan_done(&t->plan);
@@ -169,7 +170,7 @@ void txn_end(struct txn *t, enum job_state state, enum outcome outcome)
 		manager_ledger_write(m, &line, NULL);
 	/* What it has given back others may have changed since: then its target says no more how all is to be. */
 	if (state == JOB_DONE && !t->request.dry_run)
-		drift_update(m, &t->scope, t->needed ? NULL : t->target);
+		drift_update(m, &t->scope, t->gave_back ? NULL : t->target);
 	if (!runs_on(t))
 		claims_release_all(&t->claims);
 	else if (t->unsettled)

@@ -39,6 +39,7 @@ struct txn {
 	struct claim_set claims;
 	struct map *by_path;	/* of changes, once committed */
 	struct map *needed;	/* key -> how many removals still need it; NULL: not known */
+	bool gave_back;		/* some of its claims, after the commit */
 	struct tree *target;	/* the scope as the kernel should have it */
 	struct tree *actual;	/* the scope as it was when read */
 	struct tree *reread;	/* the scope as it is after a failure */
@@ -106,7 +107,7 @@ struct parts *parts_free(struct parts *p);
 const struct tree *parts_now(const struct parts *p);
 /* The next part: 1, 0 when that was the last one, -ENOMEM. */
 int parts_next(struct parts *p);
-/* Makes the next part already, while there is nothing else to do. A failure is parts_next()'s to tell. */
+/* Takes the next part already, as soon as the event loop has nothing else to do. A failure is parts_next()'s to tell. */
 void parts_look_ahead(struct parts *p);
 /* How many parts are in force, and how many objects, ports not counted, no part had yet, or only the present one. */
 size_t parts_done(const struct parts *p);

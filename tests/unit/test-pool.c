@@ -274,6 +274,32 @@ static void test_stuck_token(void **state)
 	assert_done(hosts);
 }
 
+/* A removal that waits behind stuck ones, with no worker in sight, keeps no change of the other token waiting. */
+static void test_token_behind_a_full_class(void **state)
+{
+	struct fixture *f = *state;
+	struct pool_owner owner = { 0 };
+	struct pool_busy busy;
+	struct job *hung, *behind;
+
+	f->settings.removers = 1;
+	f->settings.stuck_max = 0;
+	f->settings.stuck_usec = 50000;
+	start(f);
+	put_fifo(f, "nvmet/hang");
+	hung = job_new(f);
+	job_op(hung, OP_WRITE, "nvmet/hang", "1");
+	pool_own(submit_as(f, hung, WORK_REMOVE, TOKEN_NONE, NULL)->work, &owner);
+	behind = quick_removal(f, "nvmet/behind", TOKEN_PORTS);
+	pool_own(behind->work, &owner);
+	wait_stuck(f, "write nvmet/hang", &busy);
+	wait_for(f, quick(f, "nvmet/hosts", TOKEN_HOSTS, NULL));
+	assert_false(behind->finished);
+	assert_true(pool_owner_hangs(f->pool, &owner));
+	release(f, "nvmet/hang");
+	wait_for_all(f);
+}
+
 static void test_cancel_frees_the_turn(void **state)
 {
 	struct fixture *f = *state;
@@ -623,6 +649,7 @@ int main(void)
 		TEST(test_tokens_take_turns),
 		TEST(test_tokens_take_turns_across_classes),
 		TEST(test_stuck_token),
+		TEST(test_token_behind_a_full_class),
 		TEST(test_cancel_frees_the_turn),
 		TEST(test_stuck_is_replaced),
 		TEST(test_stuck_bound),

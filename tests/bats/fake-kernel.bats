@@ -69,6 +69,30 @@ a_port() {	# ID SUBSYSTEM
 	[ "$(kernel count)" = $'calls 4\nchanges 2\nwrites 1' ]
 }
 
+@test "a dump is whole, or too long and then fails and keeps nobody waiting" {
+	local lines
+	many_hosts 0 1200
+	lines=$(kernel dump | wc -l)
+	kernel mkdir nvmet/hosts/one
+	[ "$(kernel dump | wc -l)" -gt "$lines" ]
+	many_hosts 1200 3500
+	! timeout 60 nvmetfake --control "$T/kernel" dump >"$T/out" 2>"$T/err" || return 1
+	[ ! -s "$T/out" ]
+	grep -qE 'dump: (EMSGSIZE|ENOBUFS|the answer has)' "$T/err"
+}
+
+many_hosts() {	# FROM TO
+	python3 - "$T/kernel" "$@" <<-'END'
+		import socket, struct, sys
+		with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+		    s.connect(sys.argv[1])
+		    for n in range(int(sys.argv[2]), int(sys.argv[3])):
+		        path = b"nvmet/hosts/%0200d" % n
+		        s.send(b"m" + struct.pack("<I", len(path)) + path + struct.pack("<I", 0))
+		        assert s.recv(1 << 10) == bytes(4)
+	END
+}
+
 @test "the log has each call with its numbers and what it came to, and no secret" {
 	call m nvmet/hosts/a
 	call R nvmet/hosts/a/none

@@ -11,7 +11,7 @@
 
 #include "tests/fake-kernel/fake.h"
 
-#define PACKET_MAX (1u << 20)
+#define PACKET_MAX (3u << 20)
 
 struct session {
 	int fd;
@@ -132,13 +132,21 @@ void session_answer(struct session *s, int error, const char *data, size_t len)
 {
 	_cleanup_free_ unsigned char *packet = must(malloc(len + 4));
 	uint32_t code = error < 0 ? (uint32_t)-error : 0;
+	int r;
 
 	for (int i = 0; i < 4; i++)
 		packet[i] = (unsigned char)(code >> 8 * i);
 	if (len)
 		memcpy(packet + 4, data, len);
-	if (!s->ended && send(s->fd, packet, len + 4, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
-		fprintf(stderr, "nvmetfake: an answer of %zu bytes cannot be sent: %s\n", len, strerror(errno));
+	if (s->ended || send(s->fd, packet, len + 4, MSG_NOSIGNAL) >= 0)
+		return;
+	r = -errno;
+	if (r == -EPIPE || r == -ECONNRESET)
+		return;
+	fprintf(stderr, "nvmetfake: an answer of %zu bytes cannot be sent: %s\n", len, strerror(-r));
+	/* Who asked does not wait for what never comes. */
+	if (len)
+		session_answer(s, r, NULL, 0);
 }
 
 static int socket_address(const char *path, struct sockaddr_un *ret)
@@ -177,7 +185,8 @@ static void accept_one(int listener)
 
 	if (fd < 0)
 		return;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	s = must(calloc(1, sizeof(*s)));
 	s->fd = fd;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
@@ -274,10 +283,14 @@ static int control(const char *path, char **words)
 		must(NULL);
 	n = send(fd, b.s, b.len, MSG_NOSIGNAL);
 	if (n >= 0)
-		n = recv(fd, answer, PACKET_MAX, 0);
+		n = recv(fd, answer, PACKET_MAX, MSG_TRUNC);
 	if (n < 4) {
 		fprintf(stderr, "nvmetfake: the fake kernel at %s has gone\n", path);
 		return 2;
+	}
+	if ((size_t)n > PACKET_MAX) {
+		fprintf(stderr, "nvmetfake: %s: the answer has %zd bytes, and there is room for %u\n", words[0], n, PACKET_MAX);
+		return 1;
 	}
 	code = (int)(answer[0] | (uint32_t)answer[1] << 8 | (uint32_t)answer[2] << 16 | (uint32_t)answer[3] << 24);
 	if (code) {

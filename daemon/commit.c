@@ -47,6 +47,7 @@ struct committer {
 	size_t journal_bytes, snapshot_bytes;
 	size_t fold_above;		/* after a failure: not before the journal is larger than this */
 	bool fold_wanted;
+	bool making_room;		/* for commits that had none; they are written next */
 	unsigned deaths;		/* of workers at the write that is under way */
 	void (*fold_done)(void *userdata);
 	void *fold_userdata;
@@ -260,6 +261,23 @@ static void fail_commits(struct committer *c, int error, const char *message)
 		list->done(list->userdata, list->generation, &err);
 }
 
+/* Where the journal itself may have taken the room, folding it gives that back: once, and then these commits are written again. */
+static bool make_room(struct committer *c, int error)
+{
+	struct commit **end = &c->written;
+
+	if ((error != ENOSPC && error != EDQUOT) || c->making_room || !c->journal_bytes)
+		return false;
+	while (*end)
+		end = &(*end)->next;
+	*end = c->first;
+	if (!c->first)
+		c->last = end;
+	c->first = steal_ptr(c->written);
+	c->fold_wanted = c->making_room = true;
+	return true;
+}
+
 static void on_commits_written(void *userdata, const struct work_result *result)
 {
 	struct committer *c = userdata;
@@ -267,6 +285,11 @@ static void on_commits_written(void *userdata, const struct work_result *result)
 	if (again(c, result, WRITING_COMMITS, "write the journal", on_commits_written))
 		return;
 	wrote(c);
+	if (make_room(c, result->error)) {
+		committer_next(c);
+		return;
+	}
+	c->making_room = false;
 	if (result->error) {
 		fail_commits(c, result->error, result->message ? result->message : strerror(result->error));
 	} else {
@@ -346,11 +369,12 @@ static int write_commits(struct committer *c)
 	return r;
 }
 
-/* Nothing is lost by it: the journal goes on. */
+/* Nothing is lost by it: the journal goes on. Where each commit tries to make room, it is told once. */
 static void fold_failed(struct committer *c, int error, const char *message)
 {
-	cfg_errors_add(&c->m->shouts, error, NULL, NULL, NULL, "the snapshot could not be written: %s",
-		       message ? message : strerror(error));
+	if (!c->making_room || !c->fold_above)
+		cfg_errors_add(&c->m->shouts, error, NULL, NULL, NULL, "the snapshot could not be written: %s",
+			       message ? message : strerror(error));
 	c->fold_above = 2 * c->journal_bytes;
 }
 

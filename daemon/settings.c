@@ -69,8 +69,8 @@ static const struct setting table[] = {
 	    "A state is kept when something is committed and the last one that was kept is so many seconds old. 0 keeps one at "
 	    "every commit. nvmetctl save keeps one at any time."),
 	ROW(journal_fold_bytes, SETTING_SIZE, 4096, 256u << 20, "1MiB",
-	    "The journal of commits is folded into the snapshot when it is larger than this and larger than the snapshot, and when "
-	    "the daemon stops."),
+	    "The journal of commits is folded into the snapshot when it is larger than this and larger than the snapshot, when its "
+	    "disk is full, and when the daemon stops."),
 	ROW(kernel, SETTING_STRING, 1, 4096, "configfs",
 	    "Which kernel is configured. \"configfs\" is the running one; anything else is for tests."),
 	ROW(log_level, SETTING_LEVEL, LOG_ERR, LOG_DEBUG, "info",

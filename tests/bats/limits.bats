@@ -90,6 +90,35 @@ same_after_kill() {
 	[ $REFUSED -gt 0 ]
 }
 
+@test "a journal that fills its disk is folded, which makes room; without room for that a change is refused, what was told is so after a kill, and with room on either disk all goes on" {
+	local n DONE=0 REFUSED=0
+
+	stop_nvmetd
+	echo 'journal_fold_bytes = "256MiB";' >"$T/nvmetd.conf"
+	mount -o remount,size=64k "$T/lib"
+	fill "$T/etc" 0
+	start_nvmetd
+	until [ $REFUSED = 1 ]; do
+		done_or_refused "$T/lib" nvmetctl $(many "a$DONE")
+	done
+	[ $DONE -gt 0 ]
+	mount -o remount,size=96k "$T/lib"
+	ends 0 nvmetctl $(many b)
+	until [ $REFUSED = 2 ]; do
+		done_or_refused "$T/lib" nvmetctl $(many "c$DONE")
+	done
+	same_after_kill
+	done_or_refused "$T/lib" nvmetctl $(many e)
+	[ $REFUSED = 3 ]
+	rm "$T/etc/filler"
+	# More than the disk of the journal holds.
+	for n in {1..10}; do
+		ends 0 nvmetctl $(many "d$n")
+	done
+	same_after_kill
+	ends 0 nvmetctl status
+}
+
 @test "at whichever page the disk of the ledger gets full: the same, and nothing is begun that is not noted" {
 	local pages DONE=0 REFUSED=0
 

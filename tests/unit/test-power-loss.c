@@ -465,6 +465,34 @@ static void test_commits_that_fail(void **state)
 	lose_power_everywhere(w);
 }
 
+/* The same where the journal has taken the room: it is folded, and nobody is refused. Others come meanwhile. */
+static void test_commits_that_a_fold_makes_room_for(void **state)
+{
+	struct world *w = *state;
+	unsigned n = 1;
+	bool failed = true;
+
+	make_folders(w);
+	disk_record(w->top);
+	for (unsigned k = 1; failed; k++) {
+		struct order o, later;
+
+		assert_true(k < 10);
+		commit(w, with_subsystem(w, n++));
+		begin(w, &o, with_subsystem(w, n++));
+		disk_fail(k, ENOSPC, false);
+		if (k % 2)
+			begin(w, &later, with_subsystem(w, n++));
+		work_one(w, false);
+		failed = disk_failed();
+		assert_int_equal(end(&o), 0);
+		if (k % 2)
+			assert_int_equal(end(&later), 0);
+	}
+	assert_true(w->n_refused == 0);
+	lose_power_everywhere(w);
+}
+
 /* A worker dies at each of the calls, and another one does it again. */
 static void test_commits_that_a_worker_dies_in(void **state)
 {
@@ -576,6 +604,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_commits, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_folding_and_keeping, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_commits_that_fail, world_new, world_free),
+		cmocka_unit_test_setup_teardown(test_commits_that_a_fold_makes_room_for, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_commits_that_a_worker_dies_in, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_folds_that_fail, world_new, world_free),
 		cmocka_unit_test_setup_teardown(test_kills_before_the_loss, world_new, world_free),

@@ -49,13 +49,14 @@ bool planner_differs(struct planner *p, const char *path, const struct object *t
 	return row_differs(target, actual, row);
 }
 
-/* An attribute that is wanted, and that the kernel has no file for. */
+/* An attribute that is wanted, and that the kernel has no file for: of one that it has, these always say something. */
 const struct attr_row *planner_find_lacking(const struct object *target, const struct object *actual)
 {
 	attr_foreach(row, target->kind) {
 		const char *v = object_get_row(target, row);
 
-		if (row->feature && row->dflt && !(actual && object_get_row(actual, row)) && v && !streq(v, row->dflt))
+		if (row->feature && (row->dflt || row->source == ATTR_CAPTURED) && !(actual && object_get_row(actual, row)) && v &&
+		    !streq_ptr(v, row->dflt))
 			return row;
 	}
 	return NULL;

@@ -40,3 +40,22 @@ available() {
 	[ "$(available 'a limit on queues')" = true ]
 	[ "$(available 'NVMe passthrough')" = false ]
 }
+
+@test "what the kernel lacks is asked for and refused, and what is served is not touched for it" {
+	local s=subsystems/nqn.2026-11.org.example:s1 object attr feature needs
+	start_kernel --release 6.1 --log "$T/calls"
+	start_nvmetd
+	ends 0 nvmetctl create $s allow_any_host=true create ports/1 trtype=tcp traddr=192.0.2.1 subsystems="${s#*/}"
+	while IFS='|' read -r object attr feature needs; do
+		: >"$T/calls"
+		ends 1 nvmetctl set "$object" "$attr" --disrupt
+		complains "$object: ${attr%=*}: $feature is not in this kernel: it needs Linux $needs"
+		! grep -E '^[0-9]+ [0-9]+ [mrlu] ' "$T/calls" || return 1
+		[ "$(grep -cE '^[0-9]+ [0-9]+ w ' "$T/calls")" = 1 ]
+	done <<-END
+		$s|firmware=x|a firmware revision of one's own|6.2
+		$s|ieee_oui=0x1|an IEEE OUI of one's own|6.2
+		$s|vendor_id=0x1|a PCI vendor id of one's own|6.14
+		ports/1|mdts=3|a maximum data transfer size|7.0
+	END
+}

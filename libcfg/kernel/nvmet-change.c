@@ -67,7 +67,7 @@ const struct attr_row *planner_find_lacking(const struct object *target, const s
 /* The kernel is asked for it all the same, since its refusal is what is reported; but before anything that hosts would notice. */
 int planner_ask_for_lacking(struct planner *p, const char *path, const struct object *target, const struct attr_row *row)
 {
-	_cleanup_free_ char *folder = path_to_kernel(NULL, path);
+	_cleanup_free_ char *folder = path_to_kernel(p->target, path);
 	struct step *s = folder ? plan_step(p->plan, PHASE_BUILD, path, "change") : NULL;
 
 	return s ? step_write_row(s, folder, row, object_get_row(target, row), 0) : -ENOMEM;

@@ -42,10 +42,11 @@ available() {
 }
 
 @test "what the kernel lacks is asked for and refused, and what is served is not touched for it" {
-	local s=subsystems/nqn.2026-11.org.example:s1 object attr feature needs
+	local s=subsystems/nqn.2026-11.org.example:s1 t=targets/iscsi/iqn.2026-11.org.example:t object attr feature needs
 	start_kernel --release 6.1 --log "$T/calls"
 	start_nvmetd
-	ends 0 nvmetctl create $s allow_any_host=true create ports/1 trtype=tcp traddr=192.0.2.1 subsystems="${s#*/}"
+	ends 0 nvmetctl create $s allow_any_host=true create ports/1 trtype=tcp traddr=192.0.2.1 subsystems="${s#*/}" \
+		create backends/b type=ramdisk size=16MiB create $t create $t/tpgs/1 create $t/tpgs/1/luns/0 backend=b
 	while IFS='|' read -r object attr feature needs; do
 		: >"$T/calls"
 		ends 1 nvmetctl set "$object" "$attr" --disrupt
@@ -57,5 +58,7 @@ available() {
 		$s|ieee_oui=0x1|an IEEE OUI of one's own|6.2
 		$s|vendor_id=0x1|a PCI vendor id of one's own|6.14
 		ports/1|mdts=3|a maximum data transfer size|7.0
+		backends/b|emulate_rsoc=false|a choice about REPORT SUPPORTED OPERATION CODES|6.2
+		backends/b|submit_type=1|a choice of how commands are submitted|6.7
 	END
 }

@@ -145,3 +145,30 @@ set_and_check() {	# KIND PLACE FOLDER VARIANT
 	status 0 nvmetctl apply "$W/base.json" --disrupt --destroy
 	diff <(echo "$before") <(constants) >&2
 }
+
+@test "of a feature that the kernel lacks the error says which it is and what it needs, and all stays as it was" {
+	local kind place folder variant edit n=0
+	status 0 nvmetctl apply "$W/base.json"
+	dump >"$W/before"
+	while IFS='|' read -r kind place folder variant; do
+		while read -r edit; do
+			status 1 nvmetctl set "$place" "$edit" --disrupt --destroy
+			[[ $output =~ :\ "${edit%%=*}:"\ .*\ is\ not\ in\ this\ kernel:\ it\ needs\ Linux\ [67]\.[0-9] ]] || {
+				echo "$output" >&2
+				false
+			}
+			n=$((n + 1))
+		done < <(edits_lacking "$kind" "$folder" "$variant")
+	done < <(printf '%s\n' "${PLACES[@]}")
+	[ $n -gt 0 ] || skip "kernel $(uname -r) lacks nothing"
+	dump >"$W/after"
+	same "$W/before" "$W/after"
+}
+
+# Without those that an older kernel chooses by itself.
+edits_lacking() {	# KIND FOLDER VARIANT
+	local kind name file source default other
+	while IFS='|' read -r kind name file source default other; do
+		[ "$kind" != "$1" ] || [ -e "$TARGET/$2/$file" ] || [ "$source" = generated ] || echo "$name=$other"
+	done < <("$ROWS" of "$3")
+}
